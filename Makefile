@@ -1,0 +1,146 @@
+# Machina's whole build.
+#
+#   make            the kernel and the boot image for ARCH (x64, the default, or arm64), in build/ARCH
+#   make run        installs what is missing, builds, and starts Machina in QEMU on this terminal
+#   make test       all tests; PYTEST="-k NAME" chooses
+#   make bench      executed instructions of what matters, beside Linux KVM with QEMU
+#   make fuzz       every fuzz target, FUZZ_SECONDS each (default 600)
+#
+# Every source file is found by its folder, so a new file needs no line here:
+#   HOST_DIRS       portable code, built for the target and, with sanitizers, for the host's unit tests
+#   tests/unit      NAME_test.c becomes build/host/tests/NAME_test
+#   tests/fuzz      NAME_fuzz.c becomes build/host/fuzz/NAME_fuzz
+# What an architecture's kernel needs is in kernel/arch/ARCH/arch.mk, the user programs are listed in */*.mk.
+
+ARCH ?= x64
+ARCH_DIR_x64 := x86_64
+ARCH_DIR_arm64 := arm64
+ARCH_DIR := $(ARCH_DIR_$(ARCH))
+$(if $(ARCH_DIR),,$(error ARCH is x64 or arm64, not "$(ARCH)"))
+
+B := build/$(ARCH)
+H := build/host
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wswitch-enum \
+	-Wimplicit-fallthrough -Wvla -Wundef
+INCLUDES := -I. -Ikernel/abi
+COMMON := -std=gnu17 -g $(WARNINGS) $(INCLUDES) -MMD -MP
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
+.DEFAULT_GOAL := all
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+# --- host: portable code with sanitizers, unit tests, fuzz targets, tools -----------------------
+
+HOST_CC ?= gcc
+FUZZ_CC ?= clang
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -Ikernel/abi/x86_64 -Ikernel/arch/include \
+	-Ikernel/arch/host/include
+
+HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
+	kernel/arch/x86_64/hypervisor/portable user/portable vmm/config vmm/loader vmm/memory vmm/chips \
+	vmm/pci vmm/virtio vmm/x86_64 vmm/portable
+HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(addsuffix /*.c,$(HOST_DIRS))))
+UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.c))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$H/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+
+$H/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(HOST_CC) $(HOST_CFLAGS) $(SANITIZE) -c $< -o $@
+
+$H/fuzz-obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(FUZZ_CC) $(HOST_CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -c $< -o $@
+
+$H/libmachina.a: $(HOST_SRCS:%.c=$H/obj/%.o)
+	rm -f $@; ar rcs $@ $^
+$H/libmachina-fuzz.a: $(HOST_SRCS:%.c=$H/fuzz-obj/%.o)
+	rm -f $@; ar rcs $@ $^
+
+$H/tests/%: $H/obj/tests/unit/%.o $H/obj/tests/test_main.o $H/libmachina.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(HOST_CC) $(SANITIZE) $^ -o $@
+$H/fuzz/%: $H/fuzz-obj/tests/fuzz/%.o $H/libmachina-fuzz.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(FUZZ_CC) $(SANITIZE) -fsanitize=fuzzer $^ -o $@
+
+MKZBI_SRCS := boot/tools/mkzbi.c $(wildcard boot/*.c) $(addprefix user/portable/,options.c format.c utf8.c status.c)
+$H/mkzbi: $(MKZBI_SRCS)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(HOST_CC) -std=gnu17 -O2 $(WARNINGS) $(INCLUDES) $^ -o $@
+
+.PHONY: unit-tests fuzz-targets
+unit-tests: $(UNIT_TESTS)
+fuzz-targets: $(FUZZ_TARGETS)
+
+# --- target: kernel --------------------------------------------------------------------------------
+
+KERNEL_CC ?= gcc
+KERNEL_SRCS := $(wildcard $(addsuffix /*.c,boot kernel/lib kernel/lib/target kernel/core kernel/memory \
+	kernel/object kernel/hypervisor))
+include kernel/arch/$(ARCH_DIR)/arch.mk
+
+KERNEL_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-common -fno-omit-frame-pointer \
+	$(ARCH_CFLAGS)
+
+$B/kernel-obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(KERNEL_CC) $(KERNEL_CFLAGS) -c $< -o $@
+$B/kernel-obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(if $(V),,@echo ' ' $@)
+	$(Q)$(KERNEL_CC) $(KERNEL_CFLAGS) -D__ASSEMBLER__ -c $< -o $@
+# The compiler must not make calls of memcpy out of memcpy's own loop.
+$B/kernel-obj/kernel/lib/target/string.o: KERNEL_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+
+# --- target: user programs, guest packages, the boot image ----------------------------------------
+
+-include vmm/vmm.mk
+-include tests/system/system.mk
+include user/user.mk
+
+PACKAGES ?= linux_guest
+PACKAGE_DIRS := $(addprefix $B/packages/,$(PACKAGES))
+$B/packages/%: packages/%/build scripts/mkpackage.sh scripts/mksysroot.sh $(wildcard packages/*/init/*)
+	@mkdir -p $(@D)
+	$< $(ARCH) $@ && touch $@
+
+$B/machina.zbi: $H/mkzbi $(USER_BINARIES) $(PACKAGE_DIRS)
+	$H/mkzbi create -o $@ --dir bin=$B/bin $(foreach p,$(PACKAGES),--dir pkg/$p=$B/packages/$p)
+
+# --- what people call --------------------------------------------------------------------------------
+
+FUZZ_SECONDS ?= 600
+PYTEST ?=
+
+.PHONY: all run test bench fuzz clean
+all: $B/machina.bin $B/machina.zbi
+
+run:
+	scripts/setup
+	$(MAKE) all
+	scripts/qemu -a $(ARCH)
+
+test: all unit-tests fuzz-targets
+	/usr/bin/python3 -m pytest tests --arch $(ARCH) $(PYTEST)
+
+bench: all
+	tests/bench/run
+
+fuzz: fuzz-targets
+	for target in $(FUZZ_TARGETS); do $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+clean:
+	rm -rf build
+
+-include $(shell find $B $H -type f -name '*.d' 2>/dev/null)

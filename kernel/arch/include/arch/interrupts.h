@@ -1,0 +1,19 @@
+// Contract: external interrupts, by global number.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <machina/status.h>
+
+// Handlers run in interrupt context. interrupt_dispatch(irq) in object/interrupt.c is called with the interrupt masked at
+// its controller and acknowledged to the CPU.
+uint32_t arch_interrupt_count(void);
+// Sets trigger mode and target as firmware describes them, leaves it masked. OUT_OF_RANGE: no such interrupt.
+MX_MUST_CHECK mx_status_t arch_interrupt_configure(uint32_t irq);
+void arch_interrupt_mask(uint32_t irq);
+void arch_interrupt_unmask(uint32_t irq);
+
+// Port I/O, where the CPU has such a space: NOT_SUPPORTED elsewhere. Width 1, 2 or 4, range checked by the caller.
+MX_MUST_CHECK mx_status_t arch_port_read(uint32_t port, uint32_t width_bytes, uint32_t *value);
+MX_MUST_CHECK mx_status_t arch_port_write(uint32_t port, uint32_t width_bytes, uint32_t value);

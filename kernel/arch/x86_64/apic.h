@@ -1,0 +1,25 @@
+// This CPU's interrupt controller: the local APIC, as xAPIC or x2APIC.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Start-up of the boot CPU: maps the registers (xAPIC; `base` from the firmware tables). False: no room.
+bool apic_init(uint64_t base);
+// On each CPU: enables it, everything but the timer masked. Idempotent.
+void apic_init_cpu(void);
+uint32_t apic_current_id(void);
+void apic_end_of_interrupt(void);
+
+// A fixed interrupt to one CPU. Interrupts disabled.
+void apic_send_ipi(uint32_t apic_id, uint8_t vector);
+void apic_send_nmi(uint32_t apic_id);
+// The two interrupts that start a CPU; `page` is the number of a page below 1 MiB.
+void apic_send_init(uint32_t apic_id);
+void apic_send_startup(uint32_t apic_id, uint8_t page);
+
+// The timer counts down from `count` once; 0 stops it.
+void apic_timer_start(uint32_t count);
+uint32_t apic_timer_current(void);
+// The timer waits for a value of the time-stamp counter instead; 0 stops it. Only if the CPU has this mode.
+void apic_timer_set_tsc_deadline(uint64_t tsc);

@@ -1,0 +1,49 @@
+// The set of CPUs and calls across them; see cpu.h.
+
+#include "kernel/core/cpu.h"
+
+#include "kernel/core/mutex.h"
+
+struct cpu cpus[CPU_MAX];
+uint32_t cpu_count = 1;
+
+static struct mutex call_mutex;
+static void (*call_function)(void *argument);
+static void *call_argument;
+static uint32_t call_pending_count;
+static uint64_t call_pending_mask; // CPUs that have not begun
+
+void cpu_call_others(void (*function)(void *argument), void *argument)
+{
+    uint64_t mask = 0;
+
+    mutex_lock(&call_mutex);
+    arch_interrupt_state_t state = arch_interrupts_save();
+    uint32_t self = arch_current_cpu()->index;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (i != self && cpus[i].is_online)
+            mask |= UINT64_C(1) << i;
+    }
+    call_function = function;
+    call_argument = argument;
+    __atomic_store_n(&call_pending_count, (uint32_t)__builtin_popcountll(mask), __ATOMIC_RELAXED);
+    // Release pairs with the acquire in cpu_handle_call: function and argument are seen with the bit.
+    __atomic_store_n(&call_pending_mask, mask, __ATOMIC_RELEASE);
+    if (mask != 0)
+        arch_cpu_send_call_others();
+    arch_interrupts_restore(state);
+    // Acquire pairs with the release in cpu_handle_call: what the others did is seen.
+    while (__atomic_load_n(&call_pending_count, __ATOMIC_ACQUIRE) != 0)
+        arch_cpu_relax();
+    mutex_unlock(&call_mutex);
+}
+
+void cpu_handle_call(void)
+{
+    uint64_t bit = UINT64_C(1) << arch_current_cpu()->index;
+
+    if ((__atomic_fetch_and(&call_pending_mask, ~bit, __ATOMIC_ACQ_REL) & bit) == 0)
+        return;
+    call_function(call_argument);
+    __atomic_fetch_sub(&call_pending_count, 1, __ATOMIC_RELEASE);
+}

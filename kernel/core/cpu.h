@@ -1,0 +1,37 @@
+// Per-CPU data and the set of CPUs.
+#pragma once
+
+#include <machina/hypervisor.h>
+#include <machina/objects.h>
+
+#include "kernel/core/spinlock.h"
+#include "kernel/lib/list.h"
+
+#define CPU_MAX 64
+
+struct thread;
+
+struct cpu {
+    uint32_t index;
+    bool is_online;
+    struct thread *idle_thread;
+    // Set by whoever wants this CPU to choose a thread again; looked at when an interrupt or system call ends.
+    uint32_t needs_reschedule;
+    // Timers that expire on this CPU, earliest first; timers_lock.
+    struct list_node timers;
+    struct spinlock timers_lock;
+    mx_time_t hardware_deadline; // what the CPU's timer is set to, MX_TIME_INFINITE if nothing
+    mx_time_t slice_end;         // when the running thread's turn is over
+    struct mx_info_cpu stats;    // written by this CPU only
+    struct mx_guest_stats guest_stats; // written by this CPU only
+};
+
+extern struct cpu cpus[CPU_MAX];
+// CPUs that the machine has and the kernel uses: indexes 0 to cpu_count - 1.
+extern uint32_t cpu_count;
+
+// Makes every other CPU run `function(argument)` in its interrupt handler and waits until all have. Interrupts are
+// enabled, no spinlock is held.
+void cpu_call_others(void (*function)(void *argument), void *argument);
+// For the architecture's interrupt handler: does what cpu_call_others asks of this CPU.
+void cpu_handle_call(void);

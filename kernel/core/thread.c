@@ -1,0 +1,559 @@
+// Threads and the scheduler; see thread.h.
+//
+// Each CPU has a run queue ordered by virtual run time: CPU time used, so that whoever had least goes first. A
+// queue's base follows the smallest value it has given out; a thread that enters (new, woken, from another CPU) is
+// placed no further than a slice before the base, so sleeping saves up no credit.
+
+#include "kernel/core/thread.h"
+
+#include <arch/mmu.h>
+#include <arch/time.h>
+
+#include "kernel/core/log.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/heap.h"
+#include "kernel/memory/phys.h"
+#include "kernel/object/process.h"
+
+#define SLICE_NS            MX_MSEC(4)
+#define WAKE_GRANULARITY_NS MX_MSEC(1)
+
+struct run_queue {
+    struct list_node threads;
+    uint32_t count;
+    uint64_t base;       // of virtual run time
+    struct thread *dead; // left this CPU for good; its stack is free once another thread runs
+};
+
+struct spinlock sched_lock = SPINLOCK_INIT;
+
+static struct run_queue run_queues[CPU_MAX];
+static struct thread idle_threads[CPU_MAX];
+static struct wait_queue reaper_queue;
+static struct list_node dead_threads;
+
+// --- run queues; sched_lock held ----------------------------------------------------------------
+
+static struct run_queue *run_queue_of(const struct cpu *cpu)
+{
+    return &run_queues[cpu->index];
+}
+
+static bool cpu_is_idle(const struct cpu *cpu)
+{
+    return cpu->is_online && cpu->idle_thread->state == THREAD_RUNNING && run_queue_of(cpu)->count == 0;
+}
+
+static void insert_by_runtime(struct run_queue *queue, struct thread *thread)
+{
+    struct list_node *at = queue->threads.previous;
+
+    while (at != &queue->threads &&
+           CONTAINER_OF(at, struct thread, node)->virtual_runtime_ns > thread->virtual_runtime_ns)
+        at = at->previous;
+    list_insert_before(at->next, &thread->node);
+    queue->count++;
+}
+
+// Brings a thread that comes from elsewhere into the range of this queue's threads.
+static void place_in_queue(const struct run_queue *queue, struct thread *thread)
+{
+    uint64_t earliest = queue->base > SLICE_NS ? queue->base - SLICE_NS : 0;
+    uint64_t latest = queue->base + 4 * SLICE_NS;
+
+    if (thread->virtual_runtime_ns < earliest)
+        thread->virtual_runtime_ns = earliest;
+    if (thread->virtual_runtime_ns > latest)
+        thread->virtual_runtime_ns = latest;
+}
+
+static void request_reschedule(struct cpu *cpu)
+{
+    if (__atomic_exchange_n(&cpu->needs_reschedule, 1, __ATOMIC_RELAXED) == 0 && cpu != arch_current_cpu())
+        arch_cpu_send_reschedule(cpu->index);
+}
+
+static struct cpu *choose_cpu(const struct thread *thread)
+{
+    struct cpu *last = thread->cpu != NULL ? thread->cpu : arch_current_cpu();
+
+    if (cpu_is_idle(last))
+        return last;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (cpu_is_idle(&cpus[i]))
+            return &cpus[i];
+    }
+    return last;
+}
+
+// Whether `thread`, newly in the queue of `cpu`, should run before what runs there now.
+static bool should_preempt(const struct cpu *cpu, const struct thread *thread, const struct thread *running)
+{
+    if (running == cpu->idle_thread)
+        return true;
+    mx_time_t ran = arch_time_now() - running->last_start;
+    uint64_t used = running->virtual_runtime_ns + (ran > 0 ? (uint64_t)ran : 0);
+    return thread->virtual_runtime_ns + WAKE_GRANULARITY_NS < used;
+}
+
+static struct thread *running_threads[CPU_MAX];
+
+static void make_ready(struct thread *thread)
+{
+    struct cpu *cpu = choose_cpu(thread);
+    struct run_queue *queue = run_queue_of(cpu);
+
+    thread->state = THREAD_READY;
+    if (thread->cpu != cpu)
+        cpu->stats.migrations++;
+    thread->cpu = cpu;
+    place_in_queue(queue, thread);
+    insert_by_runtime(queue, thread);
+    // The running thread may have an endless slice so far: its CPU must look again in any case, but this one, which
+    // can set its own timer, only if the new thread is to run first.
+    if (should_preempt(cpu, thread, running_threads[cpu->index]) || cpu != arch_current_cpu()) {
+        request_reschedule(cpu);
+    } else if (cpu->slice_end == MX_TIME_INFINITE) {
+        cpu->slice_end = running_threads[cpu->index]->last_start + SLICE_NS;
+        spin_acquire(&cpu->timers_lock);
+        timer_program(cpu);
+        spin_release(&cpu->timers_lock);
+    }
+}
+
+static struct thread *take_first(struct run_queue *queue)
+{
+    struct thread *thread = LIST_FIRST(&queue->threads, struct thread, node);
+
+    if (thread == NULL)
+        return NULL;
+    list_remove(&thread->node);
+    queue->count--;
+    if (thread->virtual_runtime_ns > queue->base)
+        queue->base = thread->virtual_runtime_ns;
+    return thread;
+}
+
+// Takes a thread from the longest queue of another CPU that has one waiting.
+static struct thread *steal(struct cpu *cpu)
+{
+    struct run_queue *longest = NULL;
+
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (i != cpu->index && run_queues[i].count > (longest != NULL ? longest->count : 0))
+            longest = &run_queues[i];
+    }
+    if (longest == NULL)
+        return NULL;
+    struct thread *thread = take_first(longest);
+    place_in_queue(run_queue_of(cpu), thread);
+    cpu->stats.migrations++;
+    return thread;
+}
+
+static void account_runtime(struct thread *thread, mx_time_t now)
+{
+    if (now > thread->last_start) {
+        uint64_t ran = (uint64_t)(now - thread->last_start);
+        thread->cpu_time_ns += ran;
+        thread->virtual_runtime_ns += ran;
+    }
+    thread->last_start = now;
+}
+
+static void set_slice(struct cpu *cpu, mx_time_t now)
+{
+    mx_time_t slice_end = run_queue_of(cpu)->count != 0 ? now + SLICE_NS : MX_TIME_INFINITE;
+
+    if (slice_end == MX_TIME_INFINITE && cpu->slice_end == MX_TIME_INFINITE)
+        return;
+    cpu->slice_end = slice_end;
+    spin_acquire(&cpu->timers_lock);
+    timer_program(cpu);
+    spin_release(&cpu->timers_lock);
+}
+
+// After a switch, in the new thread: hands a thread that has died to the reaper.
+static void finish_switch(void)
+{
+    struct run_queue *queue = run_queue_of(arch_current_cpu());
+
+    if (queue->dead == NULL)
+        return;
+    list_add_tail(&dead_threads, &queue->dead->node);
+    queue->dead = NULL;
+    wait_queue_wake_one_locked(&reaper_queue, MX_OK);
+}
+
+// Gives the CPU to whoever is next. The caller has set the running thread's state (and queued it elsewhere if it
+// blocks); if it is still RUNNING it stays eligible. Returns when the thread runs again.
+static void schedule_locked(void)
+{
+    struct thread *previous = arch_current_thread();
+    struct cpu *cpu = arch_current_cpu();
+    struct run_queue *queue = run_queue_of(cpu);
+    mx_time_t now = arch_time_now();
+
+    cpu->needs_reschedule = 0;
+    account_runtime(previous, now);
+    if (previous->state == THREAD_RUNNING && previous != cpu->idle_thread) {
+        previous->state = THREAD_READY;
+        insert_by_runtime(queue, previous);
+    }
+    struct thread *next = take_first(queue);
+    if (next == NULL)
+        next = steal(cpu);
+    if (next == NULL)
+        next = cpu->idle_thread;
+    next->state = THREAD_RUNNING;
+    next->cpu = cpu;
+    next->last_start = now;
+    set_slice(cpu, now);
+    if (next == previous)
+        return;
+    if (previous == cpu->idle_thread)
+        previous->state = THREAD_READY;
+    if (previous->state == THREAD_DEAD)
+        queue->dead = previous;
+    cpu->stats.context_switches++;
+    running_threads[cpu->index] = next;
+    arch_thread_switch(previous, next);
+    finish_switch();
+}
+
+// --- life of a thread ---------------------------------------------------------------------------
+
+// A kernel stack with an unmapped page below it. Address space is reused through a list of free stacks.
+#define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
+
+struct free_stack {
+    struct free_stack *next;
+    char *base;
+};
+static struct spinlock stack_lock = SPINLOCK_INIT;
+static struct free_stack *free_stacks;
+
+static void unmap_stack(char *stack, size_t mapped_pages)
+{
+    for (size_t i = 0; i < mapped_pages; i++)
+        phys_free(arch_kernel_unmap_page(stack + i * PAGE_SIZE), 0, PHYS_USE_HEAP);
+}
+
+static bool map_stack(char *stack)
+{
+    for (size_t i = 0; i < STACK_PAGES; i++) {
+        paddr_t page = phys_alloc(0, PHYS_USE_HEAP);
+        if (paddr_is_none(page) || !arch_kernel_map_page(stack + i * PAGE_SIZE, page)) {
+            if (!paddr_is_none(page))
+                phys_free(page, 0, PHYS_USE_HEAP);
+            unmap_stack(stack, i);
+            return false;
+        }
+    }
+    return true;
+}
+
+// Stacks stay mapped while they are free: mapping them anew would need every CPU's translations flushed.
+static void *stack_alloc(void)
+{
+    arch_interrupt_state_t state = spin_lock(&stack_lock);
+    struct free_stack *free = free_stacks;
+    if (free != NULL)
+        free_stacks = free->next;
+    spin_unlock(&stack_lock, state);
+    if (free != NULL)
+        return free->base;
+    char *base = arch_kernel_reserve(KERNEL_STACK_SIZE + PAGE_SIZE);
+    if (base == NULL || !map_stack(base + PAGE_SIZE))
+        return NULL;
+    return base + PAGE_SIZE;
+}
+
+static void stack_free(void *stack)
+{
+    struct free_stack *free = stack;
+
+    free->base = stack;
+    arch_interrupt_state_t state = spin_lock(&stack_lock);
+    free->next = free_stacks;
+    free_stacks = free;
+    spin_unlock(&stack_lock, state);
+}
+
+static void wait_timer_expired(struct timer *timer)
+{
+    struct thread *thread = CONTAINER_OF(timer, struct thread, wait_timer);
+
+    spin_acquire(&sched_lock);
+    if (thread->state == THREAD_BLOCKED) {
+        list_remove(&thread->node);
+        thread->wait_status = MX_ERR_TIMED_OUT;
+        make_ready(thread);
+    }
+    spin_release(&sched_lock);
+}
+
+static void thread_init(struct thread *thread, const char *name)
+{
+    memcpy(thread->name, name, strnlen(name, MX_NAME_SIZE - 1));
+    list_init(&thread->node);
+    timer_init(&thread->wait_timer, wait_timer_expired);
+}
+
+struct thread *thread_create(const char *name, struct process *process, void (*entry)(void *argument),
+                             void *argument, void (*finished)(struct thread *thread))
+{
+    struct job *job = process != NULL ? process->job : NULL;
+
+    if (job_charge(job, KERNEL_STACK_SIZE) != MX_OK)
+        return NULL;
+    struct thread *thread = object_alloc(job, sizeof(*thread));
+    void *stack = thread != NULL ? stack_alloc() : NULL;
+    if (stack == NULL) {
+        object_free(job, thread, sizeof(*thread));
+        job_uncharge(job, KERNEL_STACK_SIZE);
+        return NULL;
+    }
+    thread_init(thread, name);
+    thread->process = process;
+    thread->aspace = process != NULL ? process->aspace : NULL;
+    thread->kernel_stack = stack;
+    thread->kernel_entry = entry;
+    thread->kernel_argument = argument;
+    thread->finished = finished;
+    arch_thread_init(thread, (char *)stack + KERNEL_STACK_SIZE);
+    return thread;
+}
+
+void thread_destroy(struct thread *thread)
+{
+    struct job *job = thread->process != NULL ? thread->process->job : NULL;
+
+    arch_thread_destroy(thread);
+    stack_free(thread->kernel_stack);
+    object_free(job, thread, sizeof(*thread));
+    job_uncharge(job, KERNEL_STACK_SIZE);
+}
+
+_Noreturn void thread_start_first(void)
+{
+    finish_switch();
+    spin_release(&sched_lock);
+    arch_interrupts_enable();
+    struct thread *self = thread_current();
+    self->kernel_entry(self->kernel_argument);
+    thread_exit();
+}
+
+void thread_start(struct thread *thread)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    ASSERT(thread->state == THREAD_INITIAL);
+    make_ready(thread);
+    spin_unlock(&sched_lock, state);
+}
+
+_Noreturn void thread_exit(void)
+{
+    arch_interrupts_disable();
+    spin_acquire(&sched_lock);
+    thread_current()->state = THREAD_DEAD;
+    schedule_locked();
+    panic("a dead thread runs again");
+}
+
+void thread_yield(void)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    struct thread *self = thread_current();
+    const struct run_queue *queue = run_queue_of(arch_current_cpu());
+    const struct thread *last = list_is_empty(&queue->threads)
+                                    ? NULL
+                                    : CONTAINER_OF(queue->threads.previous, struct thread, node);
+    // Behind everybody who waits for this CPU now.
+    if (last != NULL && self->virtual_runtime_ns <= last->virtual_runtime_ns)
+        self->virtual_runtime_ns = last->virtual_runtime_ns + 1;
+    schedule_locked();
+    spin_unlock(&sched_lock, state);
+}
+
+void thread_kill(struct thread *thread)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    __atomic_fetch_or(&thread->pending, THREAD_PENDING_KILL, __ATOMIC_RELAXED);
+    if (thread->state == THREAD_BLOCKED && thread->is_wait_interruptible) {
+        list_remove(&thread->node);
+        thread->wait_status = MX_ERR_CANCELED;
+        make_ready(thread);
+    } else if (thread->state == THREAD_RUNNING && thread->cpu != arch_current_cpu()) {
+        arch_cpu_send_reschedule(thread->cpu->index);
+    }
+    spin_unlock(&sched_lock, state);
+}
+
+void thread_handle_pending(void)
+{
+    struct thread *self = thread_current();
+
+    if (thread_is_killed(self)) {
+        arch_interrupts_enable();
+        user_thread_exit_current();
+    }
+    thread_preempt();
+}
+
+void thread_preempt(void)
+{
+    struct cpu *cpu = arch_current_cpu();
+
+    if (cpu->needs_reschedule == 0)
+        return;
+    spin_acquire(&sched_lock);
+    cpu->stats.preemptions++;
+    schedule_locked();
+    spin_release(&sched_lock);
+}
+
+// --- wait queues ----------------------------------------------------------------------------------
+
+void wait_queue_init(struct wait_queue *queue)
+{
+    list_init(&queue->threads);
+}
+
+mx_status_t wait_queue_block_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
+                                    arch_interrupt_state_t state)
+{
+    struct thread *self = thread_current();
+
+    if (is_interruptible && thread_is_killed(self)) {
+        spin_unlock(&sched_lock, state);
+        return MX_ERR_CANCELED;
+    }
+    if (deadline != MX_TIME_INFINITE && deadline <= arch_time_now()) {
+        spin_unlock(&sched_lock, state);
+        return MX_ERR_TIMED_OUT;
+    }
+    self->state = THREAD_BLOCKED;
+    self->is_wait_interruptible = is_interruptible;
+    list_add_tail(&queue->threads, &self->node);
+    if (deadline != MX_TIME_INFINITE)
+        timer_set(&self->wait_timer, deadline);
+    schedule_locked();
+    mx_status_t status = self->wait_status;
+    spin_unlock(&sched_lock, state);
+    // The call-back takes sched_lock, so the timer is stopped only now; until then it finds a running thread.
+    if (deadline != MX_TIME_INFINITE)
+        timer_cancel(&self->wait_timer);
+    return status;
+}
+
+bool wait_queue_wake_one_locked(struct wait_queue *queue, mx_status_t status)
+{
+    struct thread *thread = LIST_FIRST(&queue->threads, struct thread, node);
+
+    if (thread == NULL)
+        return false;
+    list_remove(&thread->node);
+    thread->wait_status = status;
+    make_ready(thread);
+    return true;
+}
+
+void wait_queue_wake_all_locked(struct wait_queue *queue, mx_status_t status)
+{
+    while (wait_queue_wake_one_locked(queue, status)) {
+    }
+}
+
+bool wait_queue_wake_one(struct wait_queue *queue, mx_status_t status)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    bool is_woken = wait_queue_wake_one_locked(queue, status);
+    spin_unlock(&sched_lock, state);
+    return is_woken;
+}
+
+void wait_queue_wake_all(struct wait_queue *queue, mx_status_t status)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    wait_queue_wake_all_locked(queue, status);
+    spin_unlock(&sched_lock, state);
+}
+
+// --- start-up, idle threads, the reaper --------------------------------------------------------
+
+void thread_prepare_cpu(struct cpu *cpu)
+{
+    struct thread *idle = &idle_threads[cpu->index];
+
+    thread_init(idle, "idle");
+    idle->state = THREAD_RUNNING;
+    idle->cpu = cpu;
+    list_init(&run_queues[cpu->index].threads);
+    list_init(&cpu->timers);
+    cpu->hardware_deadline = MX_TIME_INFINITE;
+    cpu->slice_end = MX_TIME_INFINITE;
+    cpu->idle_thread = idle;
+    running_threads[cpu->index] = idle;
+}
+
+void thread_enter_cpu(struct cpu *cpu)
+{
+    cpu->idle_thread->last_start = arch_time_now();
+    arch_set_current_thread(cpu->idle_thread);
+}
+
+uint64_t thread_idle_time(const struct cpu *cpu)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    const struct thread *idle = cpu->idle_thread;
+    uint64_t time = idle->cpu_time_ns;
+    mx_time_t now = arch_time_now();
+    if (idle->state == THREAD_RUNNING && now > idle->last_start)
+        time += (uint64_t)(now - idle->last_start);
+    spin_unlock(&sched_lock, state);
+    return time;
+}
+
+_Noreturn void thread_become_idle(void)
+{
+    struct cpu *cpu = arch_current_cpu();
+
+    for (;;) {
+        arch_interrupts_disable();
+        spin_acquire(&sched_lock);
+        schedule_locked();
+        spin_release(&sched_lock);
+        if (cpu->needs_reschedule == 0)
+            arch_cpu_idle();
+        else
+            arch_interrupts_enable();
+    }
+}
+
+static void reap(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        arch_interrupt_state_t state = spin_lock(&sched_lock);
+        struct thread *thread = LIST_FIRST(&dead_threads, struct thread, node);
+        if (thread == NULL) {
+            (void)wait_queue_block_locked(&reaper_queue, MX_TIME_INFINITE, false, state);
+            continue;
+        }
+        list_remove(&thread->node);
+        spin_unlock(&sched_lock, state);
+        thread->finished(thread);
+    }
+}
+
+void thread_start_reaper(void)
+{
+    wait_queue_init(&reaper_queue);
+    list_init(&dead_threads);
+    struct thread *reaper = thread_create("reaper", NULL, reap, NULL, thread_destroy);
+    if (reaper == NULL)
+        panic("no memory for the first thread");
+    thread_start(reaper);
+}

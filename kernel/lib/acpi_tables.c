@@ -1,0 +1,372 @@
+// The parser of ACPI tables; see acpi_tables.h.
+#include "kernel/lib/acpi_tables.h"
+
+#include <string.h>
+
+#define RSDP_ALIGNMENT     16
+#define RSDP_SIZE_V1       20
+#define RSDP_SIZE_V2       36
+#define RSDP_REVISION      15
+#define RSDP_RSDT_ADDRESS  16
+#define RSDP_XSDT_ADDRESS  24
+#define RSDP_REVISION_XSDT 2
+
+#define HEADER_SIZE   36
+#define HEADER_LENGTH 4
+// Beyond this a table is taken to be garbage.
+#define TABLE_SIZE_MAX ((size_t)4 << 20)
+
+#define MADT_LOCAL_APIC_ADDRESS 36
+#define MADT_ENTRIES            44
+#define MADT_TYPE_LOCAL_APIC    0
+#define MADT_TYPE_IOAPIC        1
+#define MADT_TYPE_OVERRIDE      2
+#define MADT_TYPE_ADDRESS       5
+#define MADT_TYPE_LOCAL_X2APIC  9
+#define MADT_CPU_ENABLED        0x1
+#define MADT_POLARITY_MASK      0x3
+#define MADT_POLARITY_LOW       0x3
+#define MADT_TRIGGER_MASK       0xc
+#define MADT_TRIGGER_LEVEL      0xc
+
+#define FADT_DSDT_32        40
+#define FADT_PM1A_CONTROL   64
+#define FADT_PM1B_CONTROL   68
+#define FADT_CENTURY        108
+#define FADT_FLAGS          112
+#define FADT_FLAG_RESET     (1u << 10)
+#define FADT_RESET_REGISTER 116
+#define FADT_RESET_VALUE    128
+#define FADT_DSDT_64        140
+#define FADT_X_PM1A_CONTROL 172
+#define FADT_X_PM1B_CONTROL 184
+
+#define HPET_ADDRESS       40
+#define MCFG_ENTRIES       44
+#define MCFG_ENTRY_SIZE    16
+#define GAS_SIZE           12
+
+#define AML_NAME_OP    0x08
+#define AML_PACKAGE_OP 0x12
+#define AML_ZERO_OP    0x00
+#define AML_ONE_OP     0x01
+#define AML_BYTE_PREFIX  0x0a
+#define AML_WORD_PREFIX  0x0b
+#define AML_DWORD_PREFIX 0x0c
+
+struct reader {
+    acpi_map_function map;
+    void *context;
+    struct acpi_machine *machine;
+};
+
+// A table whose length and checksum are right.
+struct table {
+    const uint8_t *bytes;
+    size_t size;
+};
+
+// Little-endian fields; zero beyond the table's end, as a shorter revision of a table means.
+static uint64_t get(struct table table, size_t offset, size_t size)
+{
+    uint64_t value = 0;
+
+    if (offset > table.size || size > table.size - offset)
+        return 0;
+    for (size_t i = 0; i < size; i++)
+        value |= (uint64_t)table.bytes[offset + i] << (8 * i);
+    return value;
+}
+
+static bool checksum_is_right(const uint8_t *bytes, size_t size)
+{
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < size; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    return sum == 0;
+}
+
+static bool signature_is(const uint8_t *bytes, const char *signature)
+{
+    return memcmp(bytes, signature, 4) == 0;
+}
+
+size_t acpi_find_rsdp(const uint8_t *area, size_t size_bytes)
+{
+    for (size_t at = 0; at <= size_bytes && size_bytes - at >= RSDP_SIZE_V1; at += RSDP_ALIGNMENT) {
+        if (memcmp(area + at, "RSD PTR ", 8) == 0 && checksum_is_right(area + at, RSDP_SIZE_V1))
+            return at;
+    }
+    return SIZE_MAX;
+}
+
+// False if there is no valid table.
+static bool map_table(const struct reader *reader, uint64_t address, struct table *out)
+{
+    const uint8_t *header = address ? reader->map(reader->context, address, HEADER_SIZE) : NULL;
+    struct table table = {header, HEADER_SIZE};
+
+    if (!header)
+        return false;
+    table.size = (size_t)get(table, HEADER_LENGTH, 4);
+    if (table.size < HEADER_SIZE || table.size > TABLE_SIZE_MAX)
+        return false;
+    table.bytes = reader->map(reader->context, address, table.size);
+    if (!table.bytes || !checksum_is_right(table.bytes, table.size))
+        return false;
+    *out = table;
+    return true;
+}
+
+// --- MADT, section 5.2.12 ---------------------------------------------------------------------------
+
+static void add_cpu(struct acpi_machine *machine, uint32_t apic_id, uint32_t flags)
+{
+    if (!(flags & MADT_CPU_ENABLED) || machine->cpu_count == ACPI_CPU_MAX)
+        return;
+    for (uint32_t i = 0; i < machine->cpu_count; i++) {
+        if (machine->cpu_apic_ids[i] == apic_id)
+            return;
+    }
+    machine->cpu_apic_ids[machine->cpu_count++] = apic_id;
+}
+
+static void add_ioapic(struct acpi_machine *machine, struct table entry)
+{
+    if (machine->ioapic_count == ACPI_IOAPIC_MAX)
+        return;
+    machine->ioapics[machine->ioapic_count++] = (struct acpi_ioapic){
+        .address = get(entry, 4, 4),
+        .irq_base = (uint32_t)get(entry, 8, 4),
+    };
+}
+
+static void add_override(struct acpi_machine *machine, struct table entry)
+{
+    uint32_t flags = (uint32_t)get(entry, 8, 2);
+
+    if (machine->override_count == ACPI_OVERRIDE_MAX)
+        return;
+    machine->overrides[machine->override_count++] = (struct acpi_override){
+        .isa_irq = (uint8_t)get(entry, 3, 1),
+        .irq = (uint32_t)get(entry, 4, 4),
+        .is_active_low = (flags & MADT_POLARITY_MASK) == MADT_POLARITY_LOW,
+        .is_level = (flags & MADT_TRIGGER_MASK) == MADT_TRIGGER_LEVEL,
+    };
+}
+
+static void read_madt_entry(struct acpi_machine *machine, struct table entry)
+{
+    static const uint8_t sizes[] = {
+        [MADT_TYPE_LOCAL_APIC] = 8, [MADT_TYPE_IOAPIC] = 12,      [MADT_TYPE_OVERRIDE] = 10,
+        [MADT_TYPE_ADDRESS] = 12,   [MADT_TYPE_LOCAL_X2APIC] = 16,
+    };
+    uint8_t type = entry.bytes[0];
+
+    if (type >= sizeof(sizes) || entry.size < sizes[type])
+        return;
+    switch (type) {
+    case MADT_TYPE_LOCAL_APIC:
+        if (entry.bytes[3] != 0xff)
+            add_cpu(machine, entry.bytes[3], (uint32_t)get(entry, 4, 4));
+        break;
+    case MADT_TYPE_LOCAL_X2APIC:
+        if (get(entry, 4, 4) != UINT32_MAX)
+            add_cpu(machine, (uint32_t)get(entry, 4, 4), (uint32_t)get(entry, 8, 4));
+        break;
+    case MADT_TYPE_IOAPIC:
+        add_ioapic(machine, entry);
+        break;
+    case MADT_TYPE_OVERRIDE:
+        add_override(machine, entry);
+        break;
+    case MADT_TYPE_ADDRESS:
+        machine->local_apic_address = get(entry, 4, 8);
+        break;
+    default:
+        break;
+    }
+}
+
+static void read_madt(const struct reader *reader, struct table table)
+{
+    size_t at = MADT_ENTRIES;
+
+    reader->machine->local_apic_address = get(table, MADT_LOCAL_APIC_ADDRESS, 4);
+    while (at < table.size && table.size - at >= 2) {
+        struct table entry = {table.bytes + at, table.bytes[at + 1]};
+        if (entry.size < 2 || entry.size > table.size - at)
+            return;
+        read_madt_entry(reader->machine, entry);
+        at += entry.size;
+    }
+}
+
+// --- FADT and DSDT, sections 5.2.9, 7.4.2 and 20.2 ------------------------------------------------------
+
+static struct acpi_register get_register(struct table table, size_t offset)
+{
+    return (struct acpi_register){
+        .space = (uint8_t)get(table, offset, 1),
+        .width_bits = (uint8_t)get(table, offset + 1, 1),
+        .address = get(table, offset + 4, 8),
+    };
+}
+
+// An integer constant of a package; false if it is anything else. Advances *at.
+static bool read_aml_integer(struct table dsdt, size_t *at, uint8_t *value)
+{
+    uint8_t op;
+
+    if (*at >= dsdt.size)
+        return false;
+    op = dsdt.bytes[(*at)++];
+    *value = (uint8_t)get(dsdt, *at, 1);
+    switch (op) {
+    case AML_ZERO_OP:
+    case AML_ONE_OP:
+        *value = op;
+        return true;
+    case AML_BYTE_PREFIX:
+        *at += 1;
+        break;
+    case AML_WORD_PREFIX:
+        *at += 2;
+        break;
+    case AML_DWORD_PREFIX:
+        *at += 4;
+        break;
+    default:
+        return false;
+    }
+    return *at <= dsdt.size;
+}
+
+// The package after the name at `at`: PackageOp, length of one to four bytes, number of elements, elements.
+static bool read_s5_package(struct table dsdt, size_t at, struct acpi_machine *machine)
+{
+    if (get(dsdt, at, 1) != AML_PACKAGE_OP)
+        return false;
+    at += 2 + (size_t)(get(dsdt, at + 1, 1) >> 6);
+    if (get(dsdt, at++, 1) < 2)
+        return false;
+    return read_aml_integer(dsdt, &at, &machine->s5_type_a) &&
+           read_aml_integer(dsdt, &at, &machine->s5_type_b);
+}
+
+// Looks for the object \_S5_ by its name, without interpreting what comes before.
+static void read_dsdt(const struct reader *reader, struct table dsdt)
+{
+    for (size_t at = HEADER_SIZE + 1; at < dsdt.size && dsdt.size - at >= 4; at++) {
+        bool is_named = dsdt.bytes[at - 1] == AML_NAME_OP ||
+                        (dsdt.bytes[at - 1] == '\\' && dsdt.bytes[at - 2] == AML_NAME_OP);
+
+        if (is_named && signature_is(dsdt.bytes + at, "_S5_") &&
+            read_s5_package(dsdt, at + 4, reader->machine)) {
+            reader->machine->has_s5 = true;
+            return;
+        }
+    }
+}
+
+static struct acpi_register get_pm_control(struct table fadt, size_t extended, size_t legacy)
+{
+    struct acpi_register reg = get_register(fadt, extended);
+
+    if (reg.address == 0)
+        reg = (struct acpi_register){ACPI_SPACE_IO, 16, get(fadt, legacy, 4)};
+    return reg;
+}
+
+static void read_fadt(const struct reader *reader, struct table table)
+{
+    struct acpi_machine *machine = reader->machine;
+    uint64_t dsdt_address = get(table, FADT_DSDT_64, 8);
+    struct table dsdt;
+
+    machine->pm1a_control = get_pm_control(table, FADT_X_PM1A_CONTROL, FADT_PM1A_CONTROL);
+    machine->pm1b_control = get_pm_control(table, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
+    machine->rtc_century_register = (uint8_t)get(table, FADT_CENTURY, 1);
+    if (get(table, FADT_FLAGS, 4) & FADT_FLAG_RESET) {
+        machine->reset = get_register(table, FADT_RESET_REGISTER);
+        machine->reset_value = (uint8_t)get(table, FADT_RESET_VALUE, 1);
+    }
+    if (map_table(reader, dsdt_address ? dsdt_address : get(table, FADT_DSDT_32, 4), &dsdt) &&
+        signature_is(dsdt.bytes, "DSDT"))
+        read_dsdt(reader, dsdt);
+}
+
+// --- HPET, MCFG ---------------------------------------------------------------------------------------
+
+static void read_hpet(const struct reader *reader, struct table table)
+{
+    struct acpi_register reg = get_register(table, HPET_ADDRESS);
+
+    if (reg.space == ACPI_SPACE_MEMORY)
+        reader->machine->hpet_address = reg.address;
+}
+
+static void read_mcfg(const struct reader *reader, struct table table)
+{
+    struct acpi_machine *machine = reader->machine;
+
+    for (size_t at = MCFG_ENTRIES; at < table.size && table.size - at >= MCFG_ENTRY_SIZE; at += MCFG_ENTRY_SIZE) {
+        struct acpi_ecam ecam = {
+            .base = get(table, at, 8),
+            .segment = (uint16_t)get(table, at + 8, 2),
+            .first_bus = table.bytes[at + 10],
+            .last_bus = table.bytes[at + 11],
+        };
+        if (machine->ecam_count < ACPI_ECAM_MAX && ecam.first_bus <= ecam.last_bus)
+            machine->ecams[machine->ecam_count++] = ecam;
+    }
+}
+
+// --- the root -----------------------------------------------------------------------------------------
+
+static void read_table(const struct reader *reader, uint64_t address)
+{
+    static const struct {
+        const char *signature;
+        void (*read)(const struct reader *reader, struct table table);
+    } known[] = {{"APIC", read_madt}, {"FACP", read_fadt}, {"HPET", read_hpet}, {"MCFG", read_mcfg}};
+    struct table table;
+
+    if (!map_table(reader, address, &table))
+        return;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (signature_is(table.bytes, known[i].signature))
+            known[i].read(reader, table);
+    }
+}
+
+static mx_status_t read_root(const struct reader *reader, uint64_t address, const char *signature,
+                             size_t entry_size)
+{
+    struct table root;
+
+    if (!map_table(reader, address, &root) || !signature_is(root.bytes, signature))
+        return MX_ERR_NOT_FOUND;
+    for (size_t at = HEADER_SIZE; at < root.size && root.size - at >= entry_size; at += entry_size)
+        read_table(reader, get(root, at, entry_size));
+    return MX_OK;
+}
+
+mx_status_t acpi_read_machine(acpi_map_function map, void *context, uint64_t rsdp_address,
+                              struct acpi_machine *machine)
+{
+    const struct reader reader = {map, context, machine};
+    struct table rsdp = {map(context, rsdp_address, RSDP_SIZE_V1), RSDP_SIZE_V1};
+
+    memset(machine, 0, sizeof(*machine));
+    if (!rsdp.bytes || acpi_find_rsdp(rsdp.bytes, rsdp.size) != 0)
+        return MX_ERR_NOT_FOUND;
+    if (rsdp.bytes[RSDP_REVISION] >= RSDP_REVISION_XSDT) {
+        struct table extended = {map(context, rsdp_address, RSDP_SIZE_V2), RSDP_SIZE_V2};
+        if (extended.bytes && checksum_is_right(extended.bytes, extended.size) &&
+            read_root(&reader, get(extended, RSDP_XSDT_ADDRESS, 8), "XSDT", 8) == MX_OK)
+            return MX_OK;
+    }
+    return read_root(&reader, get(rsdp, RSDP_RSDT_ADDRESS, 4), "RSDT", 4);
+}

@@ -1,0 +1,77 @@
+// Reads what start-up needs out of the ACPI tables (ACPI Specification 6.5; PCI Firmware Specification 3.3, "MCFG"; IA-PC HPET
+// Specification 1.0a, "The HPET Description Table").
+//
+// Tables come from firmware, which is trusted no further than it must be: every length is checked against what was mapped and
+// against the table's own, checksums included, and a broken table counts as absent. Knows no architecture; memory is
+// reached through the caller's map function.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <machina/status.h>
+
+#define ACPI_CPU_MAX      256
+#define ACPI_IOAPIC_MAX   16
+#define ACPI_OVERRIDE_MAX 32
+#define ACPI_ECAM_MAX     8
+
+// A register anywhere: Generic Address Structure, section 5.2.3.2.
+struct acpi_register {
+    uint8_t space; // ACPI_SPACE_*
+    uint8_t width_bits;
+    uint64_t address; // 0: there is none
+};
+#define ACPI_SPACE_MEMORY 0
+#define ACPI_SPACE_IO     1
+#define ACPI_SPACE_PCI    2
+
+struct acpi_ioapic {
+    uint64_t address;
+    uint32_t irq_base;
+};
+
+// An ISA interrupt that is not the global interrupt of the same number.
+struct acpi_override {
+    uint8_t isa_irq;
+    uint32_t irq;
+    bool is_active_low, is_level; // the bus's default (ISA: high, edge) resolved
+};
+
+// Memory-mapped PCI configuration space.
+struct acpi_ecam {
+    uint64_t base;
+    uint16_t segment;
+    uint8_t first_bus, last_bus;
+};
+
+struct acpi_machine {
+    uint32_t cpu_apic_ids[ACPI_CPU_MAX]; // that are usable
+    uint32_t cpu_count;
+    uint64_t local_apic_address;
+    struct acpi_ioapic ioapics[ACPI_IOAPIC_MAX];
+    uint32_t ioapic_count;
+    struct acpi_override overrides[ACPI_OVERRIDE_MAX];
+    uint32_t override_count;
+    struct acpi_ecam ecams[ACPI_ECAM_MAX];
+    uint32_t ecam_count;
+    uint64_t hpet_address; // 0: none
+    struct acpi_register pm1a_control, pm1b_control;
+    struct acpi_register reset;
+    uint8_t reset_value;
+    uint8_t rtc_century_register; // 0: none
+    bool has_s5;
+    uint8_t s5_type_a, s5_type_b; // SLP_TYP values of soft off
+};
+
+// Returns a pointer to `size_bytes` at the physical address, good for as long as the reading goes on, or NULL.
+typedef const void *(*acpi_map_function)(void *context, uint64_t address, size_t size_bytes);
+
+// Looks for the root pointer on 16-byte boundaries (section 5.2.5.1); returns its offset in the area, or SIZE_MAX.
+size_t acpi_find_rsdp(const uint8_t *area, size_t size_bytes);
+
+// Fills `machine` from all tables that the root pointer leads to. NOT_FOUND: no valid root pointer or root table there. Tables that are
+// broken or absent leave their fields zero.
+MX_MUST_CHECK mx_status_t acpi_read_machine(acpi_map_function map, void *context, uint64_t rsdp_address,
+                                            struct acpi_machine *machine);

@@ -1,0 +1,102 @@
+// What all objects have in common; see object.h.
+
+#include "kernel/object/object.h"
+
+#include "kernel/core/log.h"
+#include "kernel/memory/heap.h"
+#include "kernel/object/process.h"
+
+static uint64_t next_koid = 1;
+static uint64_t living_count;
+
+void object_init(struct object *object, const struct object_ops *ops)
+{
+    object->ops = ops;
+    object->reference_count = 1;
+    object->handle_count = 0;
+    object->koid = __atomic_fetch_add(&next_koid, 1, __ATOMIC_RELAXED);
+    object->signals = 0;
+    list_init(&object->observers);
+    __atomic_fetch_add(&living_count, 1, __ATOMIC_RELAXED);
+}
+
+void object_reference(struct object *object)
+{
+    __atomic_fetch_add(&object->reference_count, 1, __ATOMIC_RELAXED);
+}
+
+void object_release(struct object *object)
+{
+    // Acquire and release: whoever destroys the object sees all that others did to it.
+    uint32_t before = __atomic_fetch_sub(&object->reference_count, 1, __ATOMIC_ACQ_REL);
+
+    ASSERT(before != 0);
+    if (before == 1) {
+        __atomic_fetch_sub(&living_count, 1, __ATOMIC_RELAXED);
+        object->ops->destroy(object);
+    }
+}
+
+void object_change_signals_locked(struct object *object, mx_signals_t clear, mx_signals_t set)
+{
+    mx_signals_t before = object->signals;
+    struct observer *observer, *following;
+
+    object->signals = (before & ~clear) | set;
+    if ((object->signals & ~before) == 0)
+        return;
+    LIST_FOR_EACH_SAFE(observer, following, &object->observers, node) {
+        if (observer->signals & object->signals) {
+            list_remove(&observer->node);
+            observer->notify(observer, object->signals);
+        }
+    }
+}
+
+void object_change_signals(struct object *object, mx_signals_t clear, mx_signals_t set)
+{
+    arch_interrupt_state_t state = spin_lock(&object->lock);
+    object_change_signals_locked(object, clear, set);
+    spin_unlock(&object->lock, state);
+}
+
+mx_signals_t object_add_observer(struct object *object, struct observer *observer)
+{
+    arch_interrupt_state_t state = spin_lock(&object->lock);
+    mx_signals_t signals = object->signals;
+    list_init(&observer->node);
+    if ((signals & observer->signals) == 0)
+        list_add_tail(&object->observers, &observer->node);
+    spin_unlock(&object->lock, state);
+    return signals;
+}
+
+void object_remove_observer(struct object *object, struct observer *observer)
+{
+    arch_interrupt_state_t state = spin_lock(&object->lock);
+    list_remove(&observer->node);
+    spin_unlock(&object->lock, state);
+}
+
+void *object_alloc(struct job *job, size_t size_bytes)
+{
+    if (job_charge(job, size_bytes) != MX_OK)
+        return NULL;
+    void *block = heap_alloc(size_bytes);
+    if (block == NULL)
+        job_uncharge(job, size_bytes);
+    return block;
+}
+
+void object_free(struct job *job, void *block, size_t size_bytes)
+{
+    if (block == NULL)
+        return;
+    heap_free(block, size_bytes);
+    job_uncharge(job, size_bytes);
+}
+
+uint64_t object_living_count(void)
+{
+    return __atomic_load_n(&living_count, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,120 @@
+"""Machina in QEMU, driven through its console as a user drives it from a terminal."""
+
+import re
+import subprocess
+import time
+
+import pexpect
+
+from harness.paths import TOP
+
+PROMPT = 'machina$ '
+BOOT_TIMEOUT_SECONDS = 90
+SYSTEM_TEST_TIMEOUT_SECONDS = 300
+# Cursor movements and colours of the shell's line editor.
+ESCAPE_SEQUENCE = re.compile(r'\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x07')
+
+
+def plain_text(text):
+    """Console output without escape sequences and carriage returns."""
+    return ESCAPE_SEQUENCE.sub('', text).replace('\r', '')
+
+
+def choose_acceleration(config):
+    """The options for scripts/qemu, and a line that says which acceleration they mean and why."""
+    wanted = config.getoption('accel')
+    if config.getoption('arch') != 'x64':
+        return [], 'software emulation (nested KVM is for x64)'
+    if wanted == 'tcg':
+        return [], 'software emulation (as asked for)'
+    check = subprocess.run([TOP / 'scripts/has-nested-kvm'], capture_output=True, text=True, check=False)
+    if check.returncode == 0:
+        return ['-k'], f'nested KVM ({check.stdout.strip()})'
+    reasons = [line.split('missing: ', 1)[1].split(':')[0] for line in check.stderr.splitlines() if 'missing: ' in line]
+    if wanted == 'kvm':
+        raise RuntimeError('nested KVM was asked for, but there is none:\n' + check.stderr)
+    return [], f'software emulation (nested KVM: missing {"; ".join(reasons)})'
+
+
+class Machina:
+    """One booted machine. The log file gets everything that its console shows."""
+
+    def __init__(self, config, log_path, cpus=2, memory='4G', cmdline='', qemu_options=()):
+        accelerated, _ = choose_acceleration(config)
+        command = ['-a', config.getoption('arch'), '-s', str(cpus), '-m', memory, '-c', cmdline, *accelerated,
+                   '--', '-no-reboot', *qemu_options]
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.log_path = log_path
+        self.log = open(log_path, 'w', encoding='utf-8')
+        self.console = pexpect.spawn(str(TOP / 'scripts/qemu'), command, encoding='utf-8', codec_errors='replace',
+                                     timeout=30, echo=False, dimensions=(50, 200))
+        self.console.logfile_read = self.log
+        self.console.delaybeforesend = None
+
+    def wait_for_prompt(self, timeout=BOOT_TIMEOUT_SECONDS):
+        """Reads up to the shell's prompt and returns what came before it."""
+        self.expect(re.escape(PROMPT), timeout)
+        return plain_text(self.console.before)
+
+    def run(self, command, timeout=60):
+        """Runs a command at the prompt and returns what it printed."""
+        self.send(command + '\r')
+        _, _, output = self.wait_for_prompt(timeout).partition('\n')
+        return output
+
+    def send(self, text):
+        """Types the text as it is."""
+        self.console.send(text)
+
+    def expect(self, pattern, timeout=30):
+        """Waits until the console shows a pattern (a regular expression), and returns the match."""
+        try:
+            self.console.expect(pattern, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f'the console did not show {pattern!r} within {timeout} s') from None
+        except pexpect.EOF:
+            raise AssertionError(f'QEMU ended before the console showed {pattern!r}') from None
+        return self.console.match
+
+    def wait_for_end(self, timeout=30):
+        """Waits until QEMU ends by itself, as at poweroff, and returns its status."""
+        try:
+            self.console.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise AssertionError(f'QEMU did not end within {timeout} s') from None
+        self.console.wait()
+        return self.console.exitstatus
+
+    def is_running(self):
+        return self.console.isalive()
+
+    def log_size(self):
+        self.log.flush()
+        return self.log_path.stat().st_size
+
+    def log_since(self, offset):
+        """The console's log from a byte offset on."""
+        self.log.flush()
+        with open(self.log_path, 'rb') as file:
+            file.seek(offset)
+            return plain_text(file.read().decode(errors='replace'))
+
+    def close(self):
+        """Ends QEMU, whatever it is doing."""
+        self.console.close(force=True)
+        self.log.close()
+
+
+def run_system_test(config, name):
+    """Boots Machina with a system test program in place of the shell; returns its output and, if the run failed, how."""
+    machine = Machina(config, config.log_folder / f'{name}.log', cmdline=f'machina.run={name}')
+    started = time.monotonic()
+    problem = ''
+    try:
+        machine.expect(r'(?m)^\d+ passed, \d+ failed\r?$', SYSTEM_TEST_TIMEOUT_SECONDS)
+    except AssertionError as error:
+        problem = f'{error} (after {time.monotonic() - started:.0f} s)'
+    finally:
+        output = machine.log_since(0)
+        machine.close()
+    return output, problem

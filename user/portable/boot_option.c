@@ -1,0 +1,43 @@
+// Options on the kernel's command line; see boot_option.h.
+
+#include "user/portable/boot_option.h"
+
+#include <string.h>
+
+bool boot_option_find(const char *cmdline, const char *name, char *value, size_t capacity)
+{
+    size_t name_length = strlen(name);
+    const char *found = NULL;
+    size_t found_length = 0;
+
+    for (const char *word = cmdline; *word;) {
+        size_t length = strcspn(word, " \t\n");
+        if (length > name_length && strncmp(word, name, name_length) == 0 &&
+            word[name_length] == '=') {
+            found = word + name_length + 1;
+            found_length = length - name_length - 1;
+        }
+        word += length;
+        word += strspn(word, " \t\n");
+    }
+    if (!found || found_length >= capacity)
+        return false;
+    memcpy(value, found, found_length);
+    value[found_length] = '\0';
+    return true;
+}
+
+size_t boot_option_split(char *text, const char **parts, size_t max)
+{
+    size_t count = 0;
+
+    while (count < max) {
+        parts[count++] = text;
+        char *comma = count < max ? strchr(text, ',') : NULL;
+        if (!comma)
+            break;
+        *comma = '\0';
+        text = comma + 1;
+    }
+    return count;
+}

@@ -1,0 +1,298 @@
+// The console service: the machine's UART as one stream of bytes, and the kernel's log on it.
+//
+// One thread waits on a port for the UART's interrupt, the client's stream, the log and init's
+// requests. Bytes to send wait in one ring, received ones in another; neither overflows: what does
+// not fit stays where it is, in the stream, the log or the UART. A line feed goes out with a
+// carriage return in front. The kernel writes to the UART by itself until somebody creates its
+// interrupt, so that only records from then on are copied.
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <machina/syscalls.h>
+
+#include <machina_user/console.h>
+#include <machina_user/process.h>
+#include <machina_user/startup.h>
+
+#include "user/services/uart.h"
+
+#define RING_BYTES 4096 // a power of two
+
+struct ring {
+    uint8_t bytes[RING_BYTES];
+    size_t head, tail; // both only grow; the ring holds [tail, head)
+};
+
+enum packet_key {
+    KEY_INTERRUPT,
+    KEY_STREAM_READABLE,
+    KEY_STREAM_WRITABLE,
+    KEY_LOG,
+    KEY_CONTROL,
+    KEY_COUNT,
+};
+
+struct console {
+    mx_handle_t port, interrupt, stream, log, control;
+    bool is_armed[KEY_COUNT]; // an asynchronous wait is under way
+    bool is_stream_open, is_control_open;
+    bool is_log_shown;
+    bool after_return; // the last byte sent was a carriage return
+    mx_time_t log_start;
+    struct ring input, output;
+};
+
+static struct console console;
+
+static size_t ring_used(const struct ring *ring)
+{
+    return ring->head - ring->tail;
+}
+
+static size_t ring_room(const struct ring *ring)
+{
+    return RING_BYTES - ring_used(ring);
+}
+
+static void ring_put(struct ring *ring, uint8_t byte)
+{
+    ring->bytes[ring->head++ % RING_BYTES] = byte;
+}
+
+// The longest run of bytes that lies in one piece.
+static size_t ring_run(const struct ring *ring, const uint8_t **bytes)
+{
+    size_t at = ring->tail % RING_BYTES;
+    size_t used = ring_used(ring);
+
+    *bytes = ring->bytes + at;
+    return used < RING_BYTES - at ? used : RING_BYTES - at;
+}
+
+static void put_output(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] == '\n' && !console.after_return)
+            ring_put(&console.output, '\r');
+        ring_put(&console.output, (uint8_t)bytes[i]);
+        console.after_return = bytes[i] == '\r';
+    }
+}
+
+static void arm(enum packet_key key, mx_handle_t handle, mx_signals_t signals)
+{
+    if (console.is_armed[key])
+        return;
+    console.is_armed[key] = mx_object_wait_async(handle, console.port, key, signals, 0) == MX_OK;
+}
+
+// Stream to output ring, as long as a doubled chunk fits.
+static void fill_from_stream(void)
+{
+    char chunk[256];
+
+    while (console.is_stream_open && ring_room(&console.output) >= 2 * sizeof(chunk)) {
+        size_t length = 0;
+        mx_status_t status = mx_stream_read(console.stream, chunk, sizeof(chunk), &length);
+        if (status == MX_ERR_SHOULD_WAIT) {
+            arm(KEY_STREAM_READABLE, console.stream, MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED);
+            return;
+        }
+        if (status != MX_OK) {
+            console.is_stream_open = false;
+            return;
+        }
+        put_output(chunk, length);
+    }
+}
+
+// A record may hold what a process wrote: nothing in it drives the terminal.
+static void put_record(const struct mx_log_record *record)
+{
+    char line[MX_LOG_LINE_SIZE + 32];
+    uint64_t ms = (uint64_t)(record->timestamp / MX_MSEC(1));
+    size_t size = record->size_bytes < MX_LOG_LINE_SIZE ? record->size_bytes : MX_LOG_LINE_SIZE;
+    size_t length = (size_t)snprintf(line, sizeof(line), "[%5lu.%03lu] ", ms / 1000, ms % 1000);
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)record->text[i];
+        line[length++] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;
+    }
+    line[length++] = '\n';
+    put_output(line, length);
+}
+
+static void fill_from_log(void)
+{
+    struct mx_log_record record;
+
+    while (console.is_log_shown && ring_room(&console.output) >= 2 * sizeof(record)) {
+        mx_status_t status = mx_log_read(console.log, &record);
+        if (status == MX_ERR_SHOULD_WAIT)
+            arm(KEY_LOG, console.log, MX_SIGNAL_READABLE);
+        if (status != MX_OK)
+            return;
+        if (record.timestamp >= console.log_start)
+            put_record(&record);
+    }
+}
+
+static void receive(void)
+{
+    uint8_t chunk[64];
+    size_t room = ring_room(&console.input);
+    size_t length = uart_receive(chunk, room < sizeof(chunk) ? room : sizeof(chunk));
+
+    for (size_t i = 0; i < length; i++)
+        ring_put(&console.input, chunk[i]);
+}
+
+static void deliver(void)
+{
+    const uint8_t *bytes;
+    size_t run;
+
+    while (console.is_stream_open && (run = ring_run(&console.input, &bytes)) > 0) {
+        size_t written = 0;
+        mx_status_t status = mx_stream_write(console.stream, bytes, run, &written);
+        if (status == MX_ERR_SHOULD_WAIT) {
+            arm(KEY_STREAM_WRITABLE, console.stream, MX_SIGNAL_WRITABLE | MX_SIGNAL_PEER_CLOSED);
+            return;
+        }
+        if (status != MX_OK) {
+            console.is_stream_open = false;
+            return;
+        }
+        console.input.tail += written;
+    }
+}
+
+static void transmit(void)
+{
+    const uint8_t *bytes;
+    size_t run, sent;
+
+    do {
+        run = ring_run(&console.output, &bytes);
+        sent = uart_send(bytes, run);
+        console.output.tail += sent;
+    } while (sent > 0);
+}
+
+// Moves everything that can move. When it returns, the UART is not interrupting, so that its next
+// interrupt is an edge that is seen.
+static void pump(void)
+{
+    do {
+        receive();
+        deliver();
+        fill_from_stream();
+        fill_from_log();
+        transmit();
+        uart_set_interrupts(ring_room(&console.input) > 0, ring_used(&console.output) > 0);
+    } while (uart_is_interrupting());
+}
+
+// Waits in small steps, as a UART raises nothing when its last byte has left.
+static void flush(void)
+{
+    pump();
+    while (ring_used(&console.output) > 0 || !uart_is_idle()) {
+        mx_nanosleep(mx_clock_get_monotonic() + MX_USEC(200));
+        pump();
+    }
+}
+
+static mx_status_t perform(uint32_t operation)
+{
+    switch (operation) {
+    case CONSOLE_FLUSH:
+        flush();
+        return MX_OK;
+    case CONSOLE_SHOW_LOG:
+        console.is_log_shown = true;
+        return MX_OK;
+    case CONSOLE_HIDE_LOG:
+        fill_from_log();
+        console.is_log_shown = false;
+        return MX_OK;
+    default:
+        return MX_ERR_NOT_SUPPORTED;
+    }
+}
+
+static void serve_control(void)
+{
+    struct console_request request;
+    uint32_t actual[2];
+    mx_status_t status;
+
+    while (console.is_control_open) {
+        status = mx_channel_read(console.control, &request, sizeof(request), NULL, 0, actual);
+        if (status == MX_ERR_SHOULD_WAIT) {
+            arm(KEY_CONTROL, console.control, MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED);
+            return;
+        }
+        if (status == MX_OK && actual[0] == sizeof(request)) {
+            struct console_reply reply = {request.transaction, perform(request.operation)};
+            status = mx_channel_write(console.control, &reply, sizeof(reply), NULL, 0);
+        }
+        console.is_control_open = status == MX_OK;
+    }
+}
+
+static mx_status_t connect_interrupt(void)
+{
+    mx_handle_t irqs = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ);
+    mx_status_t status = mx_interrupt_create(irqs, uart_irq, &console.interrupt);
+
+    handle_close(irqs);
+    console.log_start = mx_clock_get_monotonic();
+    if (status == MX_OK)
+        status = mx_port_create(&console.port);
+    if (status == MX_OK)
+        status = mx_interrupt_bind(console.interrupt, console.port, KEY_INTERRUPT);
+    return status;
+}
+
+static mx_status_t start(void)
+{
+    mx_status_t status = connect_interrupt();
+
+    if (status == MX_OK)
+        status = uart_init();
+    if (status != MX_OK)
+        return status;
+    console.stream = startup_handle_take(CONSOLE_STARTUP_STREAM, 0);
+    console.log = startup_handle_look(MX_STARTUP_LOG, 0);
+    console.control = startup_channel();
+    console.is_stream_open = console.stream != MX_HANDLE_INVALID;
+    console.is_control_open = true;
+    console.is_log_shown = console.log != MX_HANDLE_INVALID;
+    return MX_OK;
+}
+
+int main(void)
+{
+    struct mx_port_packet packet;
+    mx_status_t status = start();
+
+    if (status != MX_OK) {
+        printf("console: cannot drive the serial port: %s\n", mx_status_string(status));
+        return 1;
+    }
+    for (;;) {
+        pump();
+        serve_control();
+        status = mx_port_wait(console.port, MX_TIME_INFINITE, &packet);
+        if (status != MX_OK)
+            return 1;
+        if (packet.key < KEY_COUNT)
+            console.is_armed[packet.key] = false;
+        // Unmasked before the UART is looked at, so that an edge from now on is not lost.
+        if (packet.key == KEY_INTERRUPT && mx_interrupt_ack(console.interrupt) != MX_OK)
+            return 1;
+    }
+}

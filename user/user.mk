@@ -1,0 +1,72 @@
+# User programs for the target: the shared library and every program in the boot image's bin/.
+#
+# The including Makefile defines B (the target's build folder), ARCH_DIR, WARNINGS and USER_CC if it is not gcc. What is
+# in here builds $B/user/libuser.a and $B/bin/NAME for each NAME in USER_PROGRAMS, stripped ($B/user/NAME.debug
+# has the symbols). Another folder adds its program with
+#   USER_PROGRAMS += vmm
+#   USER_SRCS_vmm := vmm/main.c ...
+# before this file is included, and a test or benchmark in the same way.
+
+USER_CC ?= gcc
+USER_LD ?= ld
+USER_STRIP ?= strip
+
+USER_INCLUDES := -Iuser/include -I. -Ikernel/abi -Ikernel/abi/$(ARCH_DIR) \
+	-isystem $(shell $(USER_CC) -print-file-name=include)
+
+USER_CFLAGS_x86_64 := -mgeneral-regs-only -mstack-protector-guard=global
+USER_LDFLAGS_x86_64 := -m elf_x86_64
+USER_LDFLAGS_arm64 := -m aarch64elf
+
+USER_CFLAGS := -std=gnu17 -g -O2 -ffreestanding -nostdinc -fno-pic -fno-pie -fno-common \
+	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fstack-protector-strong \
+	-ffunction-sections -fdata-sections -MMD -MP $(USER_CFLAGS_$(ARCH_DIR)) $(WARNINGS) $(USER_INCLUDES)
+
+# Segments of their own pages: text, constants, data. No stack flag but "not executable".
+USER_LDFLAGS := $(USER_LDFLAGS_$(ARCH_DIR)) -static -nostdlib --gc-sections -z noexecstack \
+	-z separate-code -z norelro -z max-page-size=4096 --build-id=none \
+	-Ttext-segment=0x400000 --fatal-warnings
+
+USER_LIB_SRCS := $(wildcard user/lib/*.c) $(wildcard user/portable/*.c) boot/bootfs.c boot/elf.c boot/zbi.c
+USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
+
+USER_UART_SRCS := $(wildcard user/services/$(ARCH_DIR)/uart.c)
+USER_COMMANDS := $(filter-out shell guest kstats guest_client,$(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c)))
+
+USER_PROGRAMS += init console shell guest kstats $(USER_COMMANDS)
+USER_SRCS_init := user/services/init.c user/services/$(ARCH_DIR)/uart_resources.c
+USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c \
+	user/services/$(ARCH_DIR)/uart_resources.c
+USER_SRCS_shell := guest-tools/shell.c guest-tools/guest_client.c
+USER_SRCS_guest := guest-tools/guest.c guest-tools/guest_client.c
+USER_SRCS_kstats := guest-tools/kstats.c guest-tools/guest_client.c
+$(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))
+
+$B/user-obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(USER_CC) $(USER_CFLAGS) -c $< -o $@
+$B/user-obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(USER_CC) $(USER_CFLAGS) -c $< -o $@
+
+# The compiler must not make calls of memcpy out of memcpy's own loop.
+$B/user-obj/user/lib/string.o: USER_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+
+$B/user/libuser.a: $(USER_LIB_SRCS:%.c=$B/user-obj/%.o)
+	@mkdir -p $(@D)
+	rm -f $@; ar rcs $@ $^
+
+USER_START := $(USER_LIB_ASM:%.S=$B/user-obj/%.o)
+
+# $(1): a program's name.
+define USER_PROGRAM_RULE
+$B/bin/$(1): $(patsubst %.S,$B/user-obj/%.o,$(USER_SRCS_$(1):%.c=$B/user-obj/%.o)) $(USER_START) $B/user/libuser.a
+	@mkdir -p $$(@D)
+	$(USER_LD) $(USER_LDFLAGS) $$(filter %.o,$$^) $B/user/libuser.a -o $B/user/$(1).debug
+	$(USER_STRIP) -s $B/user/$(1).debug -o $$@
+endef
+$(foreach name,$(USER_PROGRAMS),$(eval $(call USER_PROGRAM_RULE,$(name))))
+
+USER_BINARIES := $(addprefix $B/bin/,$(USER_PROGRAMS))
+.PHONY: user
+user: $(USER_BINARIES)
