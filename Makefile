@@ -26,8 +26,10 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototy
 INCLUDES := -I. -Ikernel/abi
 COMMON := -std=gnu17 -g $(WARNINGS) $(INCLUDES) -MMD -MP
 
-# V=1 shows the commands.
-Q := $(if $(V),,@)
+# V=1 shows the commands; otherwise a line for each file that others are not made from.
+ifndef V
+.SILENT:
+endif
 
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -49,14 +51,12 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$H/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 $H/obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(HOST_CC) $(HOST_CFLAGS) $(SANITIZE) -c $< -o $@
+	mkdir -p $(@D)
+	$(HOST_CC) $(HOST_CFLAGS) $(SANITIZE) -c $< -o $@
 
 $H/fuzz-obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(FUZZ_CC) $(HOST_CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -c $< -o $@
+	mkdir -p $(@D)
+	$(FUZZ_CC) $(HOST_CFLAGS) $(SANITIZE) -fsanitize=fuzzer-no-link -c $< -o $@
 
 $H/libmachina.a: $(HOST_SRCS:%.c=$H/obj/%.o)
 	rm -f $@; ar rcs $@ $^
@@ -64,19 +64,16 @@ $H/libmachina-fuzz.a: $(HOST_SRCS:%.c=$H/fuzz-obj/%.o)
 	rm -f $@; ar rcs $@ $^
 
 $H/tests/%: $H/obj/tests/unit/%.o $H/obj/tests/test_main.o $H/libmachina.a
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(HOST_CC) $(SANITIZE) $^ -o $@
+	mkdir -p $(@D)
+	$(HOST_CC) $(SANITIZE) $^ -o $@
 $H/fuzz/%: $H/fuzz-obj/tests/fuzz/%.o $H/libmachina-fuzz.a
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(FUZZ_CC) $(SANITIZE) -fsanitize=fuzzer $^ -o $@
+	mkdir -p $(@D)
+	$(FUZZ_CC) $(SANITIZE) -fsanitize=fuzzer $^ -o $@
 
 MKZBI_SRCS := boot/tools/mkzbi.c $(wildcard boot/*.c) $(addprefix user/portable/,options.c format.c utf8.c status.c)
 $H/mkzbi: $(MKZBI_SRCS)
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(HOST_CC) -std=gnu17 -O2 $(WARNINGS) $(INCLUDES) $^ -o $@
+	mkdir -p $(@D)
+	$(HOST_CC) -std=gnu17 -O2 $(WARNINGS) $(INCLUDES) $^ -o $@
 
 .PHONY: unit-tests fuzz-targets
 unit-tests: $(UNIT_TESTS)
@@ -93,13 +90,11 @@ KERNEL_CFLAGS := $(COMMON) -O2 -ffreestanding -fno-pic -fno-pie -fno-common -fno
 	$(ARCH_CFLAGS)
 
 $B/kernel-obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(KERNEL_CC) $(KERNEL_CFLAGS) -c $< -o $@
+	mkdir -p $(@D)
+	$(KERNEL_CC) $(KERNEL_CFLAGS) -c $< -o $@
 $B/kernel-obj/%.o: %.S
-	@mkdir -p $(@D)
-	$(if $(V),,@echo ' ' $@)
-	$(Q)$(KERNEL_CC) $(KERNEL_CFLAGS) -D__ASSEMBLER__ -c $< -o $@
+	mkdir -p $(@D)
+	$(KERNEL_CC) $(KERNEL_CFLAGS) -D__ASSEMBLER__ -c $< -o $@
 # The compiler must not make calls of memcpy out of memcpy's own loop.
 $B/kernel-obj/kernel/lib/target/string.o: KERNEL_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
 
@@ -112,7 +107,7 @@ include user/user.mk
 PACKAGES ?= linux_guest
 PACKAGE_DIRS := $(addprefix $B/packages/,$(PACKAGES))
 $B/packages/%: packages/%/build scripts/mkpackage.sh scripts/mksysroot.sh $(wildcard packages/*/init/*)
-	@mkdir -p $(@D)
+	mkdir -p $(@D)
 	$< $(ARCH) $@ && touch $@
 
 $B/machina.zbi: $H/mkzbi $(USER_BINARIES) $(PACKAGE_DIRS)

@@ -12,7 +12,7 @@
 #include <machina_user/stream.h>
 #include <machina_user/terminal.h>
 
-#include "guest-tools/guest_client.h"
+#include <machina_user/guest_client.h>
 #include "user/portable/detach_keys.h"
 #include "user/portable/list_format.h"
 #include "user/portable/options.h"

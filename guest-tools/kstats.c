@@ -11,7 +11,7 @@
 
 #include <machina_user/startup.h>
 
-#include "guest-tools/guest_client.h"
+#include <machina_user/guest_client.h>
 #include "user/portable/kstats_format.h"
 #include "user/portable/options.h"
 

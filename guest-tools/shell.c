@@ -20,7 +20,7 @@
 #include <machina_user/terminal.h>
 
 #include "boot/bootfs.h"
-#include "guest-tools/guest_client.h"
+#include <machina_user/guest_client.h>
 #include "user/portable/line_editor.h"
 #include "user/portable/shell_parse.h"
 

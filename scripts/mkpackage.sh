@@ -18,7 +18,7 @@
 # OUT gets data/guest.cfg and copies of the files. To take a package along in Machina's boot image:
 #
 #   scripts/mkpackage.sh --kernel bzImage --block root.img,volatile --cmdline 'console=ttyS0 root=/dev/vda' \
-#       build/packages/my_guest
+#       build/x64/packages/my_guest
 #   make run PACKAGES='linux_guest my_guest'
 set -eu
 

@@ -30,16 +30,12 @@ USER_LDFLAGS := $(USER_LDFLAGS_$(ARCH_DIR)) -static -nostdlib --gc-sections -z n
 USER_LIB_SRCS := $(wildcard user/lib/*.c) $(wildcard user/portable/*.c) boot/bootfs.c boot/elf.c boot/zbi.c
 USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 
-USER_UART_SRCS := $(wildcard user/services/$(ARCH_DIR)/uart.c)
-USER_COMMANDS := $(filter-out shell guest kstats guest_client,$(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c)))
+USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
 
-USER_PROGRAMS += init console shell guest kstats $(USER_COMMANDS)
+USER_PROGRAMS += init console $(USER_COMMANDS)
 USER_SRCS_init := user/services/init.c user/services/$(ARCH_DIR)/uart_resources.c
 USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c \
 	user/services/$(ARCH_DIR)/uart_resources.c
-USER_SRCS_shell := guest-tools/shell.c guest-tools/guest_client.c
-USER_SRCS_guest := guest-tools/guest.c guest-tools/guest_client.c
-USER_SRCS_kstats := guest-tools/kstats.c guest-tools/guest_client.c
 $(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))
 
 $B/user-obj/%.o: %.c

@@ -16,17 +16,20 @@ static uint64_t call_pending_mask; // CPUs that have not begun
 void cpu_call_others(void (*function)(void *argument), void *argument)
 {
     uint64_t mask = 0;
+    uint32_t count = 0;
 
     mutex_lock(&call_mutex);
     arch_interrupt_state_t state = arch_interrupts_save();
     uint32_t self = arch_current_cpu()->index;
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if (i != self && cpus[i].is_online)
+        if (i != self && cpus[i].is_online) {
             mask |= UINT64_C(1) << i;
+            count++;
+        }
     }
     call_function = function;
     call_argument = argument;
-    __atomic_store_n(&call_pending_count, (uint32_t)__builtin_popcountll(mask), __ATOMIC_RELAXED);
+    __atomic_store_n(&call_pending_count, count, __ATOMIC_RELAXED);
     // Release pairs with the acquire in cpu_handle_call: function and argument are seen with the bit.
     __atomic_store_n(&call_pending_mask, mask, __ATOMIC_RELEASE);
     if (mask != 0)

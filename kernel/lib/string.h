@@ -11,4 +11,5 @@ int memcmp(const void *a, const void *b, size_t size);
 size_t strlen(const char *string);
 size_t strnlen(const char *string, size_t limit);
 int strcmp(const char *a, const char *b);
+char *strchr(const char *string, int character);
 int strncmp(const char *a, const char *b, size_t limit);

@@ -45,6 +45,7 @@ def boot(package):
         if wait:
             console.expect_exact('linux_guest: user space')
             console.expect_exact('linux_guest: ready')
+            assert 'user space' not in console.before
             console.expect(PROMPT)
         return console
 

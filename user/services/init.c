@@ -14,6 +14,7 @@
 
 #include <machina_user/console.h>
 #include <machina_user/files.h>
+#include <machina_user/guest_client.h>
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
 #include <machina_user/stream.h>
@@ -86,6 +87,14 @@ static mx_handle_t make_log(mx_rights_t rights)
     copy = copy_with(log, rights);
     handle_close(log);
     return copy;
+}
+
+// A client's channel of its own; MX_HANDLE_INVALID without a guest manager.
+static mx_handle_t guest_channel(void)
+{
+    mx_handle_t channel;
+
+    return guest_client_connect(init.guests, &channel) == MX_OK ? channel : MX_HANDLE_INVALID;
 }
 
 static mx_handle_t archive_copy(void)
@@ -174,7 +183,7 @@ static mx_status_t start_console(void)
     }
     handles[UART_RESOURCE_COUNT] = (struct process_handle){CONSOLE_STARTUP_STREAM, 0, stream};
     handles[UART_RESOURCE_COUNT + 1] = (struct process_handle){
-        MX_STARTUP_LOG, 0, make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT)};
+        MX_STARTUP_LOG, 0, make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)};
     status = launch(init.job, argv, 1, handles, UART_RESOURCE_COUNT + 2, &init.console, &process);
     if (status == MX_OK)
         handle_close(process);
@@ -238,7 +247,7 @@ static mx_status_t run_shell(void)
          copy_with(init.job, MX_RIGHT_INSPECT | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM, copy_of(init.system)},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
-        {MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER, copy_of(init.guests)},
+        {MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER, guest_channel()},
     };
     mx_handle_t process;
     int32_t exit_code;
@@ -282,7 +291,7 @@ static mx_status_t run_program(const char *const *argv, size_t argc, int32_t *ex
         {MX_STARTUP_BOOT_IMAGE, 0, copy_of(startup_handle_look(MX_STARTUP_BOOT_IMAGE, 0))},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_SAME)},
-        {MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER, copy_of(init.guests)},
+        {MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER, guest_channel()},
     };
     mx_handle_t process;
     mx_status_t status =

@@ -517,8 +517,9 @@ static mx_status_t decode_0f38(struct decoder *decoder)
 
 static mx_status_t decode_opcode(struct decoder *decoder, uint8_t escape, uint8_t byte)
 {
-    const struct opcode_group *group = find_group(escape, byte);
     const struct opcode *opcode = escape ? &TWO_BYTE_OPCODES[byte] : &ONE_BYTE_OPCODES[byte];
+    const struct opcode_group *group =
+        opcode->form == X86_FORM_NONE ? find_group(escape, byte) : NULL;
     if (!group && opcode->form == X86_FORM_NONE)
         return MX_ERR_NOT_SUPPORTED;
     bool has_modrm =

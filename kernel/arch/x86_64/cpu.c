@@ -128,7 +128,10 @@ static void print_address(uint64_t address)
     uint64_t offset = 0;
     const char *name = symbol_find(address, &offset);
 
-    print("  %016lx %s+0x%lx\n", address, name ? name : "?", offset);
+    if (name)
+        print("  %016lx %s+0x%lx\n", address, name, offset);
+    else
+        print("  %016lx\n", address);
 }
 
 struct stack_range {

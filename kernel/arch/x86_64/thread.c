@@ -66,6 +66,7 @@ void arch_thread_switch(struct thread *from, struct thread *to)
         if (cpu->loaded_aspace != &to->aspace->arch)
             paging_load_aspace(&to->aspace->arch);
     }
+    cpu->current_thread = to;
     x86_switch_stacks(&from->arch.kernel_sp, to->arch.kernel_sp);
 }
 

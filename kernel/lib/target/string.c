@@ -79,6 +79,16 @@ size_t strnlen(const char *string, size_t limit)
     return length;
 }
 
+char *strchr(const char *string, int character)
+{
+    for (;; string++) {
+        if (*string == (char)character)
+            return (char *)(uintptr_t)string;
+        if (*string == '\0')
+            return NULL;
+    }
+}
+
 int strcmp(const char *a, const char *b)
 {
     return strncmp(a, b, SIZE_MAX);

@@ -33,6 +33,7 @@ struct hypervisor_backend {
     void (*run)(struct vcpu *vcpu);
     enum vcpu_result (*handle_exit)(struct vcpu *vcpu, struct mx_vcpu_packet *packet);
     uint64_t (*read_control)(struct vcpu *vcpu, enum vcpu_control which);
+    void (*write_cr2)(struct vcpu *vcpu, uint64_t value);
     void (*write_efer)(struct vcpu *vcpu, uint64_t value);
     void (*write_pat)(struct vcpu *vcpu, uint64_t value);
     void (*tsc_offset_changed)(struct vcpu *vcpu);

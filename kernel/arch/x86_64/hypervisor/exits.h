@@ -26,7 +26,7 @@ enum vcpu_result exit_wrmsr(struct vcpu *vcpu, uint64_t next_rip, struct mx_vcpu
 enum vcpu_result exit_hlt(struct vcpu *vcpu, uint64_t next_rip);
 enum vcpu_result exit_pause(struct vcpu *vcpu, uint64_t next_rip);
 enum vcpu_result exit_hypercall(struct vcpu *vcpu, uint64_t next_rip, uint32_t cpl);
-enum vcpu_result exit_xsetbv(struct vcpu *vcpu, uint64_t next_rip);
+enum vcpu_result exit_xsetbv(struct vcpu *vcpu, uint64_t next_rip, uint32_t cpl);
 
 struct io_access {
     uint16_t port;
@@ -48,5 +48,7 @@ enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
                                uint64_t info, const char *text);
 // An interrupt was acknowledged that I/O APICs want to hear of.
 enum vcpu_result exit_eoi(struct mx_vcpu_packet *packet, uint8_t vector);
+// Whether XCR0 can have the value, for what this machine and the architecture allow.
+bool guest_xcr0_is_legal(uint64_t value);
 // Whether the guest may make the kernel log one more line.
 bool guest_may_log(struct guest *guest);

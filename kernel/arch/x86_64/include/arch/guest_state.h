@@ -73,8 +73,7 @@ struct arch_vcpu {
     uint64_t xcr0;
     uint64_t tsc_offset; // the guest's, and what this vCPU changed
     uint64_t tsc_aux;
-    uint64_t pat, misc_enable, mtrr_default_type;
-    uint64_t mtrr_fixed[11], mtrr_variable[16];
+    uint64_t pat, misc_enable, hwcr;
     uint64_t pv_time_msr, pv_wall_msr;
     uint32_t pv_time_version, pv_wall_version;
     struct insn_cache insn_cache;

@@ -1,6 +1,6 @@
-// Requests to the guest manager; see guest_client.h.
+// Requests to the guest manager; see machina_user/guest_client.h.
 
-#include "guest-tools/guest_client.h"
+#include <machina_user/guest_client.h>
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-// Talking to the guest manager (<machina_user/guest_manager.h>) from the tools.
+// Talking to the guest manager (<machina_user/guest_manager.h>) from init and the tools.
 #pragma once
 
 #include <stddef.h>
