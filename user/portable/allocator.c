@@ -214,6 +214,14 @@ static void put_large(struct allocator *allocator, struct allocator_block *block
     allocator->ops->pages_put(pages, bytes);
 }
 
+// Whether the header of a block within a region can be one.
+static bool is_sound(const struct allocator_block *block)
+{
+    return block->magic == BLOCK_MAGIC && block_bytes(block) >= BLOCK_BYTES_MIN &&
+           block_bytes(block) <= ALLOCATOR_REGION_BYTES &&
+           block->previous_bytes <= ALLOCATOR_REGION_BYTES;
+}
+
 static bool is_consistent(struct allocator_block *block)
 {
     struct allocator_block *next, *previous;
@@ -222,14 +230,12 @@ static bool is_consistent(struct allocator_block *block)
         return false;
     if (block_has(block, FLAG_LARGE))
         return true;
-    if (block_bytes(block) > ALLOCATOR_REGION_BYTES ||
-        block->previous_bytes > ALLOCATOR_REGION_BYTES)
+    if (!is_sound(block))
         return false;
     next = block_next(block);
     previous = block_previous(block);
-    return (!next || (next->magic == BLOCK_MAGIC && next->previous_bytes == block_bytes(block))) &&
-           (!previous ||
-            (previous->magic == BLOCK_MAGIC && block_bytes(previous) == block->previous_bytes));
+    return (!next || (is_sound(next) && next->previous_bytes == block_bytes(block))) &&
+           (!previous || (is_sound(previous) && block_bytes(previous) == block->previous_bytes));
 }
 
 static void put_small(struct allocator *allocator, struct allocator_block *block)

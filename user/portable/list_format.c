@@ -37,9 +37,9 @@ enum {
     GUEST_COLUMN_PACKAGE = 6,
     GUEST_COLUMN_STATE = 27,
     GUEST_COLUMN_UPTIME = 37,
-    GUEST_COLUMN_CPUS = 52, // right edge
-    GUEST_COLUMN_MEMORY = 54,
-    GUEST_COLUMN_REASON = 66,
+    GUEST_COLUMN_CPUS = 53, // right edge
+    GUEST_COLUMN_MEMORY = 55,
+    GUEST_COLUMN_REASON = 67,
 };
 
 void guest_list_header(struct text *text)

@@ -45,7 +45,8 @@ void device_host_init(struct device_host *host, struct virtio_device *device,
                       const struct guest_memory *memory, const struct device_host_ops *ops,
                       void *context);
 
-// Does what a message asks and fills the answer to send back, which tells of any error:
+// Does what a message asks and fills the answer to send back. The message may have made work: call
+// device_host_continue once the answer is sent. The answer tells of any error:
 // INVALID_ARGS, OUT_OF_RANGE: a malformed message, queue or feature set; BAD_STATE: not now;
 // NOT_SUPPORTED: another protocol version, or a message that is not a request.
 void device_host_handle_message(struct device_host *host, const void *message, size_t size_bytes,

@@ -60,8 +60,9 @@ struct virtio_route {
     uint64_t address; // likewise
 };
 
-// What the transport needs done. Every function is required, none may call back into the transport,
-// and none is called by virtio_pci_init.
+// What the transport needs done. Every function is required and none is called by virtio_pci_init.
+// reset, queue_start, ready and route_interrupt must not call back into the transport; they tell of
+// an error by their status.
 struct virtio_pci_backend_ops {
     // Stop everything. On return nothing touches guest memory for this device.
     void (*reset)(void *context);

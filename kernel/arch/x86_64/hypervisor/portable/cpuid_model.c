@@ -189,7 +189,7 @@ static void filter_leaf_d(const struct cpuid_model *model, uint32_t subleaf, str
         r->ebx = xsave_size(model, model->xcr0);
         r->ecx = xsave_size(model, model->host_xcr0);
     } else if (subleaf == 1) {
-        *r = (struct cpuid_result){r->eax & LD1_EAX_PASSED, xsave_size(model, model->xcr0), 0, 0};
+        *r = (struct cpuid_result){r->eax & LD1_EAX_PASSED, xsave_compacted_size(model, model->xcr0), 0, 0};
     }
 }
 

@@ -1,0 +1,521 @@
+// SVM: AMD's virtualization, with nested paging. AMD64 Architecture Programmer's Manual Volume 2, chapter 15.
+//
+// One VMCB per vCPU. Address space ids are given out per CPU and generation: a vCPU takes a new one when it comes to another CPU, when
+// that CPU ran out of them, or when translations of the guest's memory were taken away (<arch/aspace_state.h>); a new id
+// has no translations, so no flush by id is needed. All ports and all MSRs exit, but for the MSRs that VMLOAD and VMSAVE switch.
+//
+// Pending interrupts are given to the CPU as virtual interrupts (V_IRQ), which it delivers through the guest's IDT as soon as
+// the guest can take them, without an exit; that V_IRQ is clear after an exit says that it did. Task priority: as long as one is
+// pending, writes of CR8 exit, so V_TPR need not be compared by the CPU.
+#include <arch/fpu.h>
+#include <arch/mmu.h>
+
+#include "kernel/arch/x86_64/hypervisor/backend.h"
+#include "kernel/arch/x86_64/hypervisor/svm_exits.h"
+#include "kernel/arch/x86_64/regs/cpuid.h"
+#include "kernel/arch/x86_64/regs/msr.h"
+#include "kernel/arch/x86_64/tsc.h"
+#include "kernel/core/log.h"
+#include "kernel/hypervisor/guest.h"
+#include "kernel/lib/print.h"
+#include "kernel/lib/string.h"
+#include "kernel/memory/phys.h"
+
+#define IOPM_ORDER  2 // 12 KiB in a block of 16
+#define MSRPM_ORDER 1 // 8 KiB
+#define MSRPM_RANGE_SIZE 0x2000
+#define PAUSE_FILTER_COUNT     3000
+#define PAUSE_FILTER_THRESHOLD 128
+#define EXCEPTION_DB 1
+#define EXCEPTION_AC 17
+#define EXCEPTION_MC 18
+
+// This CPU's; written by it only.
+struct svm_cpu {
+    paddr_t host_vmcb;
+    uint64_t asid_generation;
+    uint32_t next_asid;
+    uint64_t tsc_aux; // what the MSR holds
+};
+
+static struct svm_cpu svm_cpus[CPU_MAX];
+static struct svm_features features;
+static uint32_t asid_count;
+static struct pv_clock_scale time_scale; // of the TSC
+static paddr_t io_permission_map, msr_permission_map;
+
+void svm_switch(uint64_t *gpr, uint64_t guest_vmcb, uint64_t host_vmcb);
+
+const struct svm_features *svm_get_features(void)
+{
+    return &features;
+}
+
+// --- start-up -----------------------------------------------------------------------------------
+
+// Lets the guest read and write an MSR itself. Two bits each: 15.11 "MSR Intercepts".
+static void pass_msr(uint8_t *map, uint32_t msr)
+{
+    uint32_t index = msr < MSRPM_RANGE_SIZE ? msr : MSRPM_RANGE_SIZE + (msr & (MSRPM_RANGE_SIZE - 1));
+
+    map[index / 4] &= (uint8_t)~(3u << (index % 4 * 2));
+}
+
+static const uint32_t passed_msrs[] = {
+    MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
+    MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+};
+
+static bool allocate_maps(void)
+{
+    uint8_t *map;
+
+    io_permission_map = phys_alloc(IOPM_ORDER, PHYS_USE_HEAP);
+    msr_permission_map = phys_alloc(MSRPM_ORDER, PHYS_USE_HEAP);
+    if (paddr_is_none(io_permission_map) || paddr_is_none(msr_permission_map))
+        return false;
+    memset(arch_phys_to_virt(io_permission_map), 0xff, PAGE_SIZE << IOPM_ORDER);
+    map = arch_phys_to_virt(msr_permission_map);
+    memset(map, 0xff, PAGE_SIZE << MSRPM_ORDER);
+    for (size_t i = 0; i < ARRAY_COUNT(passed_msrs); i++)
+        pass_msr(map, passed_msrs[i]);
+    return true;
+}
+
+static void describe(char *text, size_t size_bytes, uint32_t revision)
+{
+    print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s", revision & 0xff, asid_count,
+                 features.has_next_rip ? ", next RIP" : "", features.has_clean_bits ? ", clean bits" : "",
+                 features.has_decode_assist ? ", decode assist" : "",
+                 features.has_pause_filter ? ", pause filter" : "");
+}
+
+static mx_status_t svm_init(char *text, size_t size_bytes)
+{
+    struct cpuid_result leaf = cpuid_read_if_present(0x8000000a, 0);
+
+    if (!cpuid_has(CPUID_SVM)) {
+        print_format(text, size_bytes, "none: the CPU has no SVM");
+        return MX_ERR_NOT_SUPPORTED;
+    }
+    if (msr_read(MSR_VM_CR) & VM_CR_SVM_DISABLE) {
+        print_format(text, size_bytes, "none: SVM is turned off by the firmware");
+        return MX_ERR_NOT_SUPPORTED;
+    }
+    if (!(leaf.edx & SVM_FEATURE_NPT) || leaf.ebx < 2) {
+        print_format(text, size_bytes, "none: the CPU's SVM has no nested paging");
+        return MX_ERR_NOT_SUPPORTED;
+    }
+    if (!allocate_maps()) {
+        print_format(text, size_bytes, "none: no memory");
+        return MX_ERR_NO_MEMORY;
+    }
+    features = (struct svm_features){
+        .has_next_rip = leaf.edx & SVM_FEATURE_NRIPS,
+        .has_clean_bits = leaf.edx & SVM_FEATURE_VMCB_CLEAN,
+        .has_decode_assist = leaf.edx & SVM_FEATURE_DECODE_ASSIST,
+        .has_pause_filter = leaf.edx & SVM_FEATURE_PAUSE_FILTER,
+    };
+    asid_count = leaf.ebx;
+    time_scale = pv_clock_scale_from_hz(tsc_hz());
+    describe(text, size_bytes, leaf.eax);
+    return MX_OK;
+}
+
+static void svm_init_cpu(void)
+{
+    struct svm_cpu *cpu = &svm_cpus[arch_current_cpu()->index];
+    paddr_t save_area = phys_alloc_zeroed(0, PHYS_USE_HEAP);
+
+    cpu->host_vmcb = phys_alloc_zeroed(0, PHYS_USE_HEAP);
+    if (paddr_is_none(save_area) || paddr_is_none(cpu->host_vmcb))
+        panic("no memory for SVM at start-up");
+    cpu->asid_generation = 1;
+    cpu->next_asid = 1;
+    msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SVME);
+    msr_write(MSR_VM_HSAVE_PA, save_area.raw);
+    if (cpuid_has(CPUID_RDTSCP))
+        msr_write(MSR_TSC_AUX, 0);
+}
+
+// --- vCPUs --------------------------------------------------------------------------------------
+
+static void set_intercepts(struct vmcb_control *control)
+{
+    control->intercept_exceptions =
+        VMCB_BIT(EXCEPTION_DB) | VMCB_BIT(EXCEPTION_AC) | VMCB_BIT(EXCEPTION_MC);
+    control->intercept_misc1 = VMCB_INTERCEPT_INTR | VMCB_INTERCEPT_NMI | VMCB_INTERCEPT_SMI |
+                               VMCB_INTERCEPT_INIT | VMCB_INTERCEPT_RDPMC | VMCB_INTERCEPT_CPUID |
+                               VMCB_INTERCEPT_INVD | VMCB_INTERCEPT_HLT | VMCB_INTERCEPT_INVLPGA |
+                               VMCB_INTERCEPT_IOIO_PROT | VMCB_INTERCEPT_MSR_PROT |
+                               VMCB_INTERCEPT_SHUTDOWN;
+    control->intercept_misc2 = VMCB_INTERCEPT_VMRUN | VMCB_INTERCEPT_VMMCALL | VMCB_INTERCEPT_VMLOAD |
+                               VMCB_INTERCEPT_VMSAVE | VMCB_INTERCEPT_STGI | VMCB_INTERCEPT_CLGI |
+                               VMCB_INTERCEPT_SKINIT | VMCB_INTERCEPT_WBINVD | VMCB_INTERCEPT_MONITOR |
+                               VMCB_INTERCEPT_MWAIT | VMCB_INTERCEPT_XSETBV;
+}
+
+static mx_status_t svm_vcpu_init(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = object_alloc(vcpu->guest->job, sizeof(*svm));
+    struct vmcb_control *control;
+
+    if (!svm)
+        return MX_ERR_NO_MEMORY;
+    svm->vmcb = object_alloc(vcpu->guest->job, sizeof(*svm->vmcb));
+    if (!svm->vmcb) {
+        object_free(vcpu->guest->job, svm, sizeof(*svm));
+        return MX_ERR_NO_MEMORY;
+    }
+    svm->vmcb_pa = arch_virt_to_phys(svm->vmcb).raw;
+    svm->cpu_index = VCPU_NO_CPU;
+    control = &svm->vmcb->control;
+    set_intercepts(control);
+    control->iopm_base_pa = io_permission_map.raw;
+    control->msrpm_base_pa = msr_permission_map.raw;
+    control->tsc_offset = vcpu->arch.tsc_offset;
+    control->np_enable = VMCB_NP_ENABLE;
+    control->n_cr3 = vcpu->guest->aspace->arch.root;
+    control->pause_filter_count = PAUSE_FILTER_COUNT;
+    control->pause_filter_threshold = PAUSE_FILTER_THRESHOLD;
+    vcpu->arch.backend = svm;
+    return MX_OK;
+}
+
+static void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->arch.backend;
+    struct job *job = vcpu->guest->job;
+
+    object_free(job, svm->vmcb, sizeof(*svm->vmcb));
+    object_free(job, svm, sizeof(*svm));
+}
+
+// --- entry --------------------------------------------------------------------------------------
+
+static void set_intercept(uint32_t *word, uint32_t bit, bool is_wanted, struct vmcb_control *control)
+{
+    if (!(*word & bit) == !is_wanted)
+        return;
+    *word ^= bit;
+    control->clean &= ~VMCB_CLEAN_INTERCEPTS;
+}
+
+static void svm_prepare(struct vcpu *vcpu, int vector, bool wants_window)
+{
+    struct arch_vcpu *arch = &vcpu->arch;
+    struct vmcb_control *control = &svm_of(vcpu)->vmcb->control;
+    uint32_t task_class = local_apic_task_class(&arch->apic);
+    uint32_t v_intr = VMCB_V_INTR_MASKING | task_class;
+
+    arch->pending_vector = -1;
+    if (wants_window) {
+        v_intr |= VMCB_V_IRQ | VMCB_V_IGN_TPR;
+    } else if (vector >= 0 && (uint32_t)vector >> 4 > task_class) {
+        v_intr |= VMCB_V_IRQ | VMCB_V_IGN_TPR | (uint32_t)vector >> 4 << VMCB_V_INTR_PRIO_SHIFT;
+        control->v_intr_vector = (uint8_t)vector;
+        arch->pending_vector = vector;
+    }
+    control->v_intr = v_intr;
+    set_intercept(&control->intercept_misc1, VMCB_INTERCEPT_VINTR, wants_window, control);
+    set_intercept(&control->intercept_cr, VMCB_INTERCEPT_CR8_WRITE, vector >= 0, control);
+}
+
+// A new id for a vCPU that has none on this CPU or must forget its translations.
+static void assign_asid(struct svm_vcpu *svm, struct svm_cpu *cpu, uint32_t cpu_index, uint64_t flush_generation)
+{
+    struct vmcb_control *control = &svm->vmcb->control;
+
+    if (cpu->next_asid == asid_count) {
+        cpu->next_asid = 1; // zero is the host's
+        cpu->asid_generation++;
+        control->tlb_control = VMCB_TLB_CONTROL_FLUSH_ALL;
+    }
+    if (svm->cpu_index != cpu_index)
+        control->clean = 0; // what another CPU cached is not what this one did
+    control->guest_asid = cpu->next_asid++;
+    control->clean &= ~VMCB_CLEAN_ASID;
+    svm->cpu_index = cpu_index;
+    svm->asid_generation = cpu->asid_generation;
+    svm->flush_generation = flush_generation;
+}
+
+// Steps 1 and 2 of the protocol in <arch/aspace_state.h>.
+static void check_translations(struct vcpu *vcpu, struct svm_cpu *cpu, uint32_t cpu_index)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+    struct arch_aspace *aspace = &vcpu->guest->aspace->arch;
+    uint64_t bit = (uint64_t)1 << cpu_index, generation;
+
+    if (!(__atomic_load_n(&aspace->active_cpus, __ATOMIC_SEQ_CST) & bit))
+        __atomic_fetch_or(&aspace->active_cpus, bit, __ATOMIC_SEQ_CST);
+    generation = __atomic_load_n(&aspace->flush_generation, __ATOMIC_SEQ_CST);
+    if (svm->cpu_index != cpu_index || svm->flush_generation != generation ||
+        svm->asid_generation != cpu->asid_generation)
+        assign_asid(svm, cpu, cpu_index, generation);
+}
+
+static void load_guest_registers(struct arch_vcpu *arch, struct vmcb *vmcb)
+{
+    vmcb->save.rax = arch->gpr[MX_X86_RAX];
+    vmcb->save.rsp = arch->gpr[MX_X86_RSP];
+    vmcb->save.rip = arch->rip;
+    vmcb->save.rflags = arch->rflags;
+    vmcb->control.interrupt_shadow = arch->has_interrupt_shadow;
+    vmcb->control.eventinj = arch->event;
+    arch->event = 0;
+}
+
+static void save_guest_registers(struct arch_vcpu *arch, const struct vmcb *vmcb)
+{
+    arch->gpr[MX_X86_RAX] = vmcb->save.rax;
+    arch->gpr[MX_X86_RSP] = vmcb->save.rsp;
+    arch->rip = vmcb->save.rip;
+    arch->rflags = vmcb->save.rflags;
+    arch->has_interrupt_shadow = vmcb->control.interrupt_shadow & VMCB_INTERRUPT_SHADOW;
+}
+
+// An event whose delivery the exit cut short is delivered again. Software interrupts are not: RIP is still at their
+// instruction.
+static void take_back_event(struct arch_vcpu *arch, uint64_t info, bool is_offer_standing)
+{
+    uint32_t vector = info & VMCB_EVENT_VECTOR_MASK;
+    uint32_t type = info & VMCB_EVENT_TYPE_MASK;
+
+    if (type == VMCB_EVENT_TYPE_SOFTWARE ||
+        (type == VMCB_EVENT_TYPE_EXCEPTION && (vector == 3 || vector == 4)))
+        return;
+    // Some CPU models report an interrupt as an exception.
+    if (type == VMCB_EVENT_TYPE_EXCEPTION && vector >= 32) {
+        type = VMCB_EVENT_TYPE_INTR;
+        info &= ~(uint64_t)(VMCB_EVENT_TYPE_MASK | VMCB_EVENT_ERROR_VALID);
+    }
+    arch->event = info;
+    // The CPU was delivering what it was offered, and still holds the offer: it is taken, and comes back as the event.
+    if (is_offer_standing && type == VMCB_EVENT_TYPE_INTR && (int)vector == arch->pending_vector)
+        local_apic_accept_vector(&arch->apic, (uint8_t)vector);
+}
+
+static void settle_interrupts(struct arch_vcpu *arch, const struct vmcb_control *control)
+{
+    uint32_t task_class = control->v_intr & 0xf;
+    bool is_offer_standing = control->v_intr & VMCB_V_IRQ;
+
+    if (task_class != local_apic_task_class(&arch->apic))
+        local_apic_set_task_class(&arch->apic, task_class);
+    if (arch->pending_vector >= 0 && !is_offer_standing)
+        local_apic_accept_vector(&arch->apic, (uint8_t)arch->pending_vector);
+    if (control->exitintinfo & VMCB_EVENT_VALID)
+        take_back_event(arch, control->exitintinfo, is_offer_standing);
+}
+
+static void svm_run(struct vcpu *vcpu)
+{
+    struct arch_vcpu *arch = &vcpu->arch;
+    struct svm_vcpu *svm = svm_of(vcpu);
+    struct vmcb *vmcb = svm->vmcb;
+    uint32_t cpu_index = arch_current_cpu()->index;
+    struct svm_cpu *cpu = &svm_cpus[cpu_index];
+    bool has_own_xcr0 = arch->xcr0 != fpu_host_xcr0() && fpu_host_xcr0();
+    uint64_t start;
+
+    check_translations(vcpu, cpu, cpu_index);
+    if (cpu->tsc_aux != arch->tsc_aux) {
+        msr_write(MSR_TSC_AUX, arch->tsc_aux);
+        cpu->tsc_aux = arch->tsc_aux;
+    }
+    set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_PAUSE, arch->has_pause_exits, &vmcb->control);
+    set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_IRET,
+                  arch->is_nmi_blocked && !svm->is_stepping_iret, &vmcb->control);
+    load_guest_registers(arch, vmcb);
+    if (has_own_xcr0)
+        xcr0_write(arch->xcr0);
+    start = tsc_read();
+    svm_switch(arch->gpr, svm->vmcb_pa, cpu->host_vmcb.raw);
+    vcpu->run_time_ns += pv_clock_scale_apply(time_scale, tsc_read() - start);
+    if (has_own_xcr0)
+        xcr0_write(fpu_host_xcr0());
+    vmcb->control.tlb_control = VMCB_TLB_CONTROL_NONE;
+    // V_TPR and V_IRQ change with each entry, all else says so where it is changed.
+    vmcb->control.clean = features.has_clean_bits ? VMCB_CLEAN_ALL & ~VMCB_CLEAN_TPR : 0;
+    save_guest_registers(arch, vmcb);
+    settle_interrupts(arch, &vmcb->control);
+    vcpu_count_exit(vcpu, svm_exit_reason(&vmcb->control));
+}
+
+// --- the rest of the state ----------------------------------------------------------------------
+
+static uint64_t svm_read_control(struct vcpu *vcpu, enum vcpu_control which)
+{
+    const struct vmcb_save *save = &svm_of(vcpu)->vmcb->save;
+
+    switch (which) {
+    case VCPU_CR0:
+        return save->cr0;
+    case VCPU_CR3:
+        return save->cr3;
+    case VCPU_CR4:
+        return save->cr4;
+    case VCPU_EFER:
+        return save->efer & ~EFER_SVME;
+    case VCPU_CS_BASE:
+        return save->cs.base;
+    }
+    return 0;
+}
+
+static void svm_write_efer(struct vcpu *vcpu, uint64_t value)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vmcb->save.efer = value | EFER_SVME; // VMRUN insists on it
+    vmcb->control.clean &= ~VMCB_CLEAN_CRX;
+}
+
+static void svm_write_cr2(struct vcpu *vcpu, uint64_t value)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vmcb->save.cr2 = value;
+    vmcb->control.clean &= ~VMCB_CLEAN_CR2;
+}
+
+static void svm_write_pat(struct vcpu *vcpu, uint64_t value)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vmcb->save.g_pat = value;
+    vmcb->control.clean &= ~VMCB_CLEAN_NP;
+}
+
+static void svm_tsc_offset_changed(struct vcpu *vcpu)
+{
+    struct vmcb_control *control = &svm_of(vcpu)->vmcb->control;
+
+    control->tsc_offset = vcpu->arch.tsc_offset;
+    control->clean &= ~VMCB_CLEAN_INTERCEPTS; // the TSC offset is in this group
+}
+
+static unsigned svm_code_bits(struct vcpu *vcpu)
+{
+    const struct vmcb_save *save = &svm_of(vcpu)->vmcb->save;
+
+    if (save->efer & EFER_LMA && save->cs.attributes & SEGMENT_L)
+        return 64;
+    return save->cs.attributes & SEGMENT_DB ? 32 : 16;
+}
+
+static void svm_read_insn_state(struct vcpu *vcpu, struct mx_insn_state *state)
+{
+    const struct arch_vcpu *arch = &vcpu->arch;
+    const struct vmcb_save *save = &svm_of(vcpu)->vmcb->save;
+
+    memcpy(state->gpr, arch->gpr, sizeof(state->gpr));
+    state->rip = arch->rip;
+    state->rflags = arch->rflags;
+    state->cr0 = save->cr0;
+    state->cr3 = save->cr3;
+    state->cr4 = save->cr4;
+    state->efer = save->efer & ~EFER_SVME;
+    memcpy(state->segment, &save->es, sizeof(state->segment)); // ES, CS, SS, DS, FS, GS in this order in both
+    state->cpl = save->cpl;
+    state->reserved = 0;
+}
+
+static void svm_read_state(struct vcpu *vcpu, struct mx_vcpu_state *state)
+{
+    const struct vmcb_save *save = &svm_of(vcpu)->vmcb->save;
+
+    state->cr0 = save->cr0;
+    state->cr2 = save->cr2;
+    state->cr3 = save->cr3;
+    state->cr4 = save->cr4;
+    state->efer = save->efer & ~EFER_SVME;
+    state->dr6 = save->dr6;
+    state->dr7 = save->dr7;
+    memcpy(state->segment, &save->es, 6 * sizeof(state->segment[0]));
+    state->segment[MX_X86_LDTR] = save->ldtr;
+    state->segment[MX_X86_TR] = save->tr;
+    state->gdt_base = save->gdtr.base;
+    state->gdt_limit = save->gdtr.limit;
+    state->idt_base = save->idtr.base;
+    state->idt_limit = save->idtr.limit;
+    state->star = save->star;
+    state->lstar = save->lstar;
+    state->cstar = save->cstar;
+    state->sfmask = save->sfmask;
+    state->kernel_gs_base = save->kernel_gs_base;
+    state->sysenter_cs = save->sysenter_cs;
+    state->sysenter_esp = save->sysenter_esp;
+    state->sysenter_eip = save->sysenter_eip;
+}
+
+static uint8_t privilege_level(const struct mx_vcpu_state *state)
+{
+    if (!(state->cr0 & CR0_PE))
+        return 0;
+    return state->rflags & RFLAGS_VM ? 3 : state->segment[MX_X86_SS].attributes >> 5 & 3;
+}
+
+static void svm_write_state(struct vcpu *vcpu, const struct mx_vcpu_state *state)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+    struct vmcb_save *save = &vmcb->save;
+
+    vmcb->control.clean = 0;
+    save->cr0 = state->cr0;
+    save->cr2 = state->cr2;
+    save->cr3 = state->cr3;
+    save->cr4 = state->cr4;
+    save->efer = state->efer | EFER_SVME;
+    save->dr6 = state->dr6;
+    save->dr7 = state->dr7;
+    memcpy(&save->es, state->segment, 6 * sizeof(state->segment[0]));
+    save->ldtr = state->segment[MX_X86_LDTR];
+    save->tr = state->segment[MX_X86_TR];
+    save->gdtr.base = state->gdt_base;
+    save->gdtr.limit = state->gdt_limit;
+    save->idtr.base = state->idt_base;
+    save->idtr.limit = state->idt_limit;
+    save->star = state->star;
+    save->lstar = state->lstar;
+    save->cstar = state->cstar;
+    save->sfmask = state->sfmask;
+    save->kernel_gs_base = state->kernel_gs_base;
+    save->sysenter_cs = state->sysenter_cs;
+    save->sysenter_esp = state->sysenter_esp;
+    save->sysenter_eip = state->sysenter_eip;
+    save->g_pat = state->pat;
+    save->cpl = privilege_level(state);
+    svm_of(vcpu)->cpu_index = VCPU_NO_CPU; // other page tables: forget translations
+}
+
+static void svm_set_startup(struct vcpu *vcpu, uint8_t vector)
+{
+    struct vmcb *vmcb = svm_of(vcpu)->vmcb;
+
+    vmcb->save.cs.selector = (uint16_t)(vector << 8);
+    vmcb->save.cs.base = (uint64_t)vector << 12;
+    vmcb->control.clean &= ~VMCB_CLEAN_SEG;
+    vcpu->arch.rip = 0;
+}
+
+const struct hypervisor_backend svm_backend = {
+    .init = svm_init,
+    .init_cpu = svm_init_cpu,
+    .vcpu_init = svm_vcpu_init,
+    .vcpu_destroy = svm_vcpu_destroy,
+    .prepare = svm_prepare,
+    .run = svm_run,
+    .handle_exit = svm_handle_exit,
+    .read_control = svm_read_control,
+    .write_efer = svm_write_efer,
+    .write_cr2 = svm_write_cr2,
+    .write_pat = svm_write_pat,
+    .tsc_offset_changed = svm_tsc_offset_changed,
+    .code_bits = svm_code_bits,
+    .read_insn_state = svm_read_insn_state,
+    .read_state = svm_read_state,
+    .write_state = svm_write_state,
+    .set_startup = svm_set_startup,
+};

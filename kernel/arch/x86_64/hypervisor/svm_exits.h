@@ -1,0 +1,30 @@
+// SVM's exits: what each code means, and what it tells that the common handlers need. Private to the SVM back end.
+#pragma once
+
+#include "kernel/arch/x86_64/hypervisor/backend.h"
+#include "kernel/arch/x86_64/regs/vmcb.h"
+
+#define SEGMENT_L  (1u << 9) // segment attributes: 64-bit code
+#define SEGMENT_DB (1u << 10)
+
+struct svm_features {
+    bool has_next_rip, has_clean_bits, has_decode_assist, has_pause_filter;
+};
+
+struct svm_vcpu {
+    struct vmcb *vmcb;
+    uint64_t vmcb_pa;
+    uint32_t cpu_index; // where its translations and cached VMCB state are
+    uint64_t asid_generation, flush_generation;
+    bool is_stepping_iret; // a trap after the IRET tells that NMIs are unblocked
+};
+
+static inline struct svm_vcpu *svm_of(struct vcpu *vcpu)
+{
+    return vcpu->arch.backend;
+}
+
+const struct svm_features *svm_get_features(void);
+// The enum mx_guest_exit that an exit is counted under.
+unsigned svm_exit_reason(const struct vmcb_control *control);
+enum vcpu_result svm_handle_exit(struct vcpu *vcpu, struct mx_vcpu_packet *packet);

@@ -1,0 +1,39 @@
+# What runs on the target under the real kernel: tests/system/NAME_test.c, the programs that these start, and tests/bench.
+#
+# They are not in the product's boot image but in one of their own, $B/test/machina.zbi, which has everything else too;
+# `scripts/qemu -b $B/test -c machina.run=NAME_test` runs one.
+
+TEST_MAIN := tests/test_main.c tests/system/child.c
+
+TEST_PROGRAMS := $(patsubst tests/system/%.c,%,$(wildcard tests/system/*_test.c))
+$(foreach name,$(TEST_PROGRAMS),$(eval TEST_SRCS_$(name) := tests/system/$(name).c $(TEST_MAIN)))
+
+# The target of process launches in the tests: does what its first argument says.
+TEST_PROGRAMS += test_child
+TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs/faults.c \
+	tests/system/programs/$(ARCH_DIR)/privileged.c
+
+-include tests/system/hypervisor/hypervisor.mk
+-include tests/bench/bench.mk
+
+# $(1): a program's name.
+define TEST_PROGRAM_RULE
+$B/test/bin/$(1): $(patsubst %.S,$B/user-obj/%.o,$(TEST_SRCS_$(1):%.c=$B/user-obj/%.o)) \
+		$(patsubst %.S,$B/user-obj/%.o,$(wildcard user/lib/$(ARCH_DIR)/*.S)) $B/user/libuser.a
+	@mkdir -p $$(@D) $B/test/debug
+	$$(USER_LD) $$(USER_LDFLAGS) $$(filter %.o,$$^) $B/user/libuser.a -o $B/test/debug/$(1)
+	$$(USER_STRIP) -s $B/test/debug/$(1) -o $$@
+endef
+$(foreach name,$(TEST_PROGRAMS),$(eval $(call TEST_PROGRAM_RULE,$(name))))
+
+TEST_BINARIES := $(addprefix $B/test/bin/,$(TEST_PROGRAMS))
+
+.PHONY: system-tests
+system-tests: $B/test/machina.zbi $B/test/machina.bin
+all: system-tests
+
+$B/test/machina.zbi: $B/machina.zbi $(TEST_BINARIES)
+	$H/mkzbi create -o $@ --dir bin=$B/bin --dir bin=$B/test/bin \
+		$(foreach p,$(PACKAGES),--dir pkg/$p=$B/packages/$p)
+$B/test/machina.bin: $B/machina.bin
+	ln -sf ../machina.bin $@
