@@ -46,7 +46,8 @@ $B/user-obj/%.o: %.S
 	$(USER_CC) $(USER_CFLAGS) -c $< -o $@
 
 # The compiler must not make calls of memcpy out of memcpy's own loop.
-$B/user-obj/user/lib/string.o: USER_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+$B/user-obj/user/lib/string.o: USER_CFLAGS += -fno-builtin \
+	$(if $(findstring clang,$(USER_CC)),,-fno-tree-loop-distribute-patterns)
 
 $B/user/libuser.a: $(USER_LIB_SRCS:%.c=$B/user-obj/%.o)
 	@mkdir -p $(@D)

@@ -122,7 +122,7 @@ static size_t gather_cmdline(const struct boot_info *info, const uint8_t *image,
 {
     struct zbi_iterator iterator = zbi_iterate(image, info->image_size_bytes);
     struct zbi_item item;
-    size_t length = strnlen(info->cmdline, size - 1);
+    size_t length = strnlen(info->cmdline, sizeof(info->cmdline) - 1);
 
     memcpy(out, info->cmdline, length);
     while (zbi_next_of_type(&iterator, ZBI_TYPE_CMDLINE, &item)) {

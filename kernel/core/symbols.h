@@ -1,4 +1,5 @@
-// Names of the kernel's functions, for backtraces. The table is made from the linked kernel by kernel/tools/mksymbols.sh.
+// Names of the kernel's functions, for backtraces. The table is made from the linked kernel by
+// kernel/tools/mksymbols.sh.
 #pragma once
 
 #include <stdint.h>

@@ -217,6 +217,7 @@ static void schedule_locked(void)
         queue->dead = previous;
     cpu->stats.context_switches++;
     running_threads[cpu->index] = next;
+    arch_set_current_thread(next);
     arch_thread_switch(previous, next);
     finish_switch();
 }

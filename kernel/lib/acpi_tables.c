@@ -41,15 +41,15 @@
 #define FADT_X_PM1A_CONTROL 172
 #define FADT_X_PM1B_CONTROL 184
 
-#define HPET_ADDRESS       40
-#define MCFG_ENTRIES       44
-#define MCFG_ENTRY_SIZE    16
-#define GAS_SIZE           12
+#define HPET_ADDRESS    40
+#define MCFG_ENTRIES    44
+#define MCFG_ENTRY_SIZE 16
+#define GAS_SIZE        12
 
-#define AML_NAME_OP    0x08
-#define AML_PACKAGE_OP 0x12
-#define AML_ZERO_OP    0x00
-#define AML_ONE_OP     0x01
+#define AML_NAME_OP      0x08
+#define AML_PACKAGE_OP   0x12
+#define AML_ZERO_OP      0x00
+#define AML_ONE_OP       0x01
 #define AML_BYTE_PREFIX  0x0a
 #define AML_WORD_PREFIX  0x0b
 #define AML_DWORD_PREFIX 0x0c
@@ -119,7 +119,8 @@ static bool map_table(const struct reader *reader, uint64_t address, struct tabl
     return true;
 }
 
-// --- MADT, section 5.2.12 ---------------------------------------------------------------------------
+// --- MADT, section 5.2.12
+// ---------------------------------------------------------------------------
 
 static void add_cpu(struct acpi_machine *machine, uint32_t apic_id, uint32_t flags)
 {
@@ -159,7 +160,7 @@ static void add_override(struct acpi_machine *machine, struct table entry)
 static void read_madt_entry(struct acpi_machine *machine, struct table entry)
 {
     static const uint8_t sizes[] = {
-        [MADT_TYPE_LOCAL_APIC] = 8, [MADT_TYPE_IOAPIC] = 12,      [MADT_TYPE_OVERRIDE] = 10,
+        [MADT_TYPE_LOCAL_APIC] = 8, [MADT_TYPE_IOAPIC] = 12,       [MADT_TYPE_OVERRIDE] = 10,
         [MADT_TYPE_ADDRESS] = 12,   [MADT_TYPE_LOCAL_X2APIC] = 16,
     };
     uint8_t type = entry.bytes[0];
@@ -203,7 +204,8 @@ static void read_madt(const struct reader *reader, struct table table)
     }
 }
 
-// --- FADT and DSDT, sections 5.2.9, 7.4.2 and 20.2 ------------------------------------------------------
+// --- FADT and DSDT, sections 5.2.9, 7.4.2 and 20.2
+// ------------------------------------------------------
 
 static struct acpi_register get_register(struct table table, size_t offset)
 {
@@ -243,7 +245,8 @@ static bool read_aml_integer(struct table dsdt, size_t *at, uint8_t *value)
     return *at <= dsdt.size;
 }
 
-// The package after the name at `at`: PackageOp, length of one to four bytes, number of elements, elements.
+// The package after the name at `at`: PackageOp, length of one to four bytes, number of elements,
+// elements.
 static bool read_s5_package(struct table dsdt, size_t at, struct acpi_machine *machine)
 {
     if (get(dsdt, at, 1) != AML_PACKAGE_OP)
@@ -297,7 +300,8 @@ static void read_fadt(const struct reader *reader, struct table table)
         read_dsdt(reader, dsdt);
 }
 
-// --- HPET, MCFG ---------------------------------------------------------------------------------------
+// --- HPET, MCFG
+// ---------------------------------------------------------------------------------------
 
 static void read_hpet(const struct reader *reader, struct table table)
 {
@@ -311,7 +315,8 @@ static void read_mcfg(const struct reader *reader, struct table table)
 {
     struct acpi_machine *machine = reader->machine;
 
-    for (size_t at = MCFG_ENTRIES; at < table.size && table.size - at >= MCFG_ENTRY_SIZE; at += MCFG_ENTRY_SIZE) {
+    for (size_t at = MCFG_ENTRIES; at < table.size && table.size - at >= MCFG_ENTRY_SIZE;
+         at += MCFG_ENTRY_SIZE) {
         struct acpi_ecam ecam = {
             .base = get(table, at, 8),
             .segment = (uint16_t)get(table, at + 8, 2),
@@ -323,14 +328,16 @@ static void read_mcfg(const struct reader *reader, struct table table)
     }
 }
 
-// --- the root -----------------------------------------------------------------------------------------
+// --- the root
+// -----------------------------------------------------------------------------------------
 
 static void read_table(const struct reader *reader, uint64_t address)
 {
     static const struct {
         const char *signature;
         void (*read)(const struct reader *reader, struct table table);
-    } known[] = {{"APIC", read_madt}, {"FACP", read_fadt}, {"HPET", read_hpet}, {"MCFG", read_mcfg}};
+    } known[] = {
+        {"APIC", read_madt}, {"FACP", read_fadt}, {"HPET", read_hpet}, {"MCFG", read_mcfg}};
     struct table table;
 
     if (!map_table(reader, address, &table))

@@ -1,9 +1,9 @@
-// Reads what start-up needs out of the ACPI tables (ACPI Specification 6.5; PCI Firmware Specification 3.3, "MCFG"; IA-PC HPET
-// Specification 1.0a, "The HPET Description Table").
+// Reads what start-up needs out of the ACPI tables (ACPI Specification 6.5; PCI Firmware
+// Specification 3.3, "MCFG"; IA-PC HPET Specification 1.0a, "The HPET Description Table").
 //
-// Tables come from firmware, which is trusted no further than it must be: every length is checked against what was mapped and
-// against the table's own, checksums included, and a broken table counts as absent. Knows no architecture; memory is
-// reached through the caller's map function.
+// Tables come from firmware, which is trusted no further than it must be: every length is checked
+// against what was mapped and against the table's own, checksums included, and a broken table
+// counts as absent. Knows no architecture; memory is reached through the caller's map function.
 #pragma once
 
 #include <stdbool.h>
@@ -65,13 +65,15 @@ struct acpi_machine {
     uint8_t s5_type_a, s5_type_b; // SLP_TYP values of soft off
 };
 
-// Returns a pointer to `size_bytes` at the physical address, good for as long as the reading goes on, or NULL.
+// Returns a pointer to `size_bytes` at the physical address, good for as long as the reading goes
+// on, or NULL.
 typedef const void *(*acpi_map_function)(void *context, uint64_t address, size_t size_bytes);
 
-// Looks for the root pointer on 16-byte boundaries (section 5.2.5.1); returns its offset in the area, or SIZE_MAX.
+// Looks for the root pointer on 16-byte boundaries (section 5.2.5.1); returns its offset in the
+// area, or SIZE_MAX.
 size_t acpi_find_rsdp(const uint8_t *area, size_t size_bytes);
 
-// Fills `machine` from all tables that the root pointer leads to. NOT_FOUND: no valid root pointer or root table there. Tables that are
-// broken or absent leave their fields zero.
-MX_MUST_CHECK mx_status_t acpi_read_machine(acpi_map_function map, void *context, uint64_t rsdp_address,
-                                            struct acpi_machine *machine);
+// Fills `machine` from all tables that the root pointer leads to. NOT_FOUND: no valid root pointer
+// or root table there. Tables that are broken or absent leave their fields zero.
+MX_MUST_CHECK mx_status_t acpi_read_machine(acpi_map_function map, void *context,
+                                            uint64_t rsdp_address, struct acpi_machine *machine);

@@ -1,4 +1,5 @@
-// The input is the whole memory, with its root pointer at 0. Checksums are put right first, or nothing would get past them.
+// The input is the whole memory, with its root pointer at 0. Checksums are put right first, or
+// nothing would get past them.
 #include "kernel/lib/acpi_tables.h"
 
 #include <stdlib.h>

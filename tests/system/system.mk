@@ -8,6 +8,8 @@ TEST_MAIN := tests/test_main.c tests/system/child.c
 TEST_PROGRAMS := $(patsubst tests/system/%.c,%,$(wildcard tests/system/*_test.c))
 $(foreach name,$(TEST_PROGRAMS),$(eval TEST_SRCS_$(name) := tests/system/$(name).c $(TEST_MAIN)))
 
+TEST_SRCS_thread_test += tests/system/$(ARCH_DIR)/vector_state.c tests/system/$(ARCH_DIR)/syscall_probe.S
+
 # The target of process launches in the tests: does what its first argument says.
 TEST_PROGRAMS += test_child
 TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs/faults.c \
@@ -30,10 +32,13 @@ TEST_BINARIES := $(addprefix $B/test/bin/,$(TEST_PROGRAMS))
 
 .PHONY: system-tests
 system-tests: $B/test/machina.zbi $B/test/machina.bin
-all: system-tests
+#all: system-tests
 
 $B/test/machina.zbi: $B/machina.zbi $(TEST_BINARIES)
 	$H/mkzbi create -o $@ --dir bin=$B/bin --dir bin=$B/test/bin \
 		$(foreach p,$(PACKAGES),--dir pkg/$p=$B/packages/$p)
 $B/test/machina.bin: $B/machina.bin
 	ln -sf ../machina.bin $@
+
+# <arch_faults.h>
+$B/user-obj/tests/system/%.o: USER_CFLAGS += -Itests/system/programs/$(ARCH_DIR)

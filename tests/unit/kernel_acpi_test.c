@@ -103,7 +103,8 @@ static void make_dsdt(const uint8_t *aml, size_t size)
     seal_table(DSDT, "DSDT", 36 + size);
 }
 
-static const uint8_t s5_aml[] = {0x10, 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 0x05, 0x01, 0x00, 0x00};
+static const uint8_t s5_aml[] = {0x10, 0x08, '_',  'S',  '5',  '_',  0x12,
+                                 0x06, 0x04, 0x0a, 0x05, 0x01, 0x00, 0x00};
 
 static void make_machine(uint8_t revision)
 {
@@ -237,7 +238,8 @@ TEST(madt_entry_shorter_than_its_type_is_passed_over)
 
 TEST(soft_off_name_with_root_prefix_is_found)
 {
-    static const uint8_t aml[] = {0x08, '\\', '_', 'S', '5', '_', 0x12, 0x08, 0x02, 0x0b, 0x07, 0x00, 0x0a, 0x06};
+    static const uint8_t aml[] = {0x08, '\\', '_',  'S',  '5',  '_',  0x12,
+                                  0x08, 0x02, 0x0b, 0x07, 0x00, 0x0a, 0x06};
 
     make_machine(2);
     make_dsdt(aml, sizeof(aml));

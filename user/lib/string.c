@@ -1,8 +1,7 @@
 // Memory and string functions (C17 7.24).
 //
 // The compiler may call memcpy, memmove, memset and memcmp by itself and must not turn these loops
-// into calls of themselves: the file is compiled with -fno-tree-loop-distribute-patterns (gcc) or
-// -fno-builtin.
+// into calls of themselves; user.mk has the options that keep it from that.
 
 #include <stdint.h>
 #include <stdlib.h>

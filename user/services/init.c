@@ -183,7 +183,8 @@ static mx_status_t start_console(void)
     }
     handles[UART_RESOURCE_COUNT] = (struct process_handle){CONSOLE_STARTUP_STREAM, 0, stream};
     handles[UART_RESOURCE_COUNT + 1] = (struct process_handle){
-        MX_STARTUP_LOG, 0, make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)};
+        MX_STARTUP_LOG, 0,
+        make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)};
     status = launch(init.job, argv, 1, handles, UART_RESOURCE_COUNT + 2, &init.console, &process);
     if (status == MX_OK)
         handle_close(process);

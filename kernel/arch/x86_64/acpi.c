@@ -5,13 +5,13 @@
 
 #include "kernel/arch/x86_64/paging.h"
 
-#define BIOS_DATA_BASE       0x400
-#define BIOS_DATA_SIZE       0x100
-#define BIOS_DATA_EBDA       0x0e // its segment
-#define EBDA_SEARCH_SIZE     1024
-#define EBDA_LOWEST          0x80000
-#define BIOS_AREA_BASE       0xe0000
-#define BIOS_AREA_SIZE       0x20000
+#define BIOS_DATA_BASE   0x400
+#define BIOS_DATA_SIZE   0x100
+#define BIOS_DATA_EBDA   0x0e // its segment
+#define EBDA_SEARCH_SIZE 1024
+#define EBDA_LOWEST      0x80000
+#define BIOS_AREA_BASE   0xe0000
+#define BIOS_AREA_SIZE   0x20000
 
 static struct acpi_machine machine;
 

@@ -1,5 +1,5 @@
-// The local APIC (Intel SDM Volume 3A, "Advanced Programmable Interrupt Controller"; AMD64 Architecture Programmer's Manual Volume 2,
-// same chapter).
+// The local APIC (Intel SDM Volume 3A, "Advanced Programmable Interrupt Controller"; AMD64
+// Architecture Programmer's Manual Volume 2, same chapter).
 #include "kernel/arch/x86_64/apic.h"
 
 #include <arch/mmu.h>
@@ -13,7 +13,8 @@
 #define XAPIC_ID_SHIFT    24 // in ID and ICR_HIGH
 #define ICR_MODE(mode)    ((uint32_t)(mode) << LOCAL_APIC_ICR_DELIVERY_SHIFT)
 
-// A write of the command register is delivered within this many reads of it, on anything that works.
+// A write of the command register is delivered within this many reads of it, on anything that
+// works.
 #define DELIVERY_LOOPS 1000000
 
 static volatile uint32_t *registers; // NULL: x2APIC
@@ -70,12 +71,14 @@ void apic_end_of_interrupt(void)
 static void send(uint32_t apic_id, uint32_t command)
 {
     if (!registers) {
-        // The write of a register is no barrier for memory in this mode; pairs with what the receiver reads.
+        // The write of a register is no barrier for memory in this mode; pairs with what the
+        // receiver reads.
         __asm__ volatile("mfence\n\tlfence" : : : "memory");
         msr_write(MSR_X2APIC_BASE + LOCAL_APIC_ICR_LOW / 16, (uint64_t)apic_id << 32 | command);
         return;
     }
-    for (uint32_t i = 0; i < DELIVERY_LOOPS && (apic_read(LOCAL_APIC_ICR_LOW) & LOCAL_APIC_ICR_BUSY); i++)
+    for (uint32_t i = 0;
+         i < DELIVERY_LOOPS && (apic_read(LOCAL_APIC_ICR_LOW) & LOCAL_APIC_ICR_BUSY); i++)
         __asm__ volatile("pause");
     apic_write(LOCAL_APIC_ICR_HIGH, apic_id << XAPIC_ID_SHIFT);
     apic_write(LOCAL_APIC_ICR_LOW, command);
@@ -111,11 +114,14 @@ uint32_t apic_timer_current(void)
     return apic_read(LOCAL_APIC_TIMER_CURRENT);
 }
 
-void apic_timer_set_tsc_deadline(uint64_t tsc)
+void apic_timer_use_tsc_deadline(void)
 {
     apic_write(LOCAL_APIC_LVT_TIMER, LOCAL_APIC_LVT_TIMER_DEADLINE | VECTOR_TIMER);
-    // The mode must be in place before the deadline: the first is a store to memory in xAPIC mode.
-    if (registers)
-        __asm__ volatile("mfence" : : : "memory");
+    // The mode must be in place before the first deadline; in xAPIC mode it is a store to memory.
+    __asm__ volatile("mfence" : : : "memory");
+}
+
+void apic_timer_set_tsc_deadline(uint64_t tsc)
+{
     msr_write(MSR_TSC_DEADLINE, tsc);
 }

@@ -4,9 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Start-up of the boot CPU: maps the registers (xAPIC; `base` from the firmware tables). False: no room.
+// Start-up of the boot CPU: maps the registers (xAPIC; `base` from the firmware tables). False: no
+// room.
 bool apic_init(uint64_t base);
-// On each CPU: enables it, everything but the timer masked. Idempotent.
+// On each CPU: enables it, the timer as a counter, what comes from outside masked. Idempotent.
 void apic_init_cpu(void);
 uint32_t apic_current_id(void);
 void apic_end_of_interrupt(void);
@@ -21,5 +22,8 @@ void apic_send_startup(uint32_t apic_id, uint8_t page);
 // The timer counts down from `count` once; 0 stops it.
 void apic_timer_start(uint32_t count);
 uint32_t apic_timer_current(void);
-// The timer waits for a value of the time-stamp counter instead; 0 stops it. Only if the CPU has this mode.
+// The timer waits for a value of the time-stamp counter instead;
+// The other mode, if the CPU has it: the timer waits for a value of the time-stamp counter; 0 stops
+// it.
+void apic_timer_use_tsc_deadline(void);
 void apic_timer_set_tsc_deadline(uint64_t tsc);

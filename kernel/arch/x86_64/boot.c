@@ -1,7 +1,7 @@
 // Start-up of the boot CPU, from start.S to kernel_main(): a list of calls.
 //
-// Each way of being started (boot protocol) has a row in boot_protocols and fills the same struct boot_info and memory ranges; another
-// way is another row.
+// Each way of being started (boot protocol) has a row in boot_protocols and fills the same struct
+// boot_info and memory ranges; another way is another row.
 #include <arch/boot.h>
 
 #include <string.h>
@@ -29,7 +29,8 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
 
-#define LOW_MEMORY_SIZE 0x100000 // kept out of the allocator: firmware data, start-up code of other CPUs
+#define LOW_MEMORY_SIZE \
+    0x100000 // kept out of the allocator: firmware data, start-up code of other CPUs
 
 // Called by start.S, and by functions that the compiler protects.
 _Noreturn void x86_boot(uint32_t magic, uint32_t info_address);
@@ -50,7 +51,8 @@ void __stack_chk_fail(void)
     panic("stack overflow in a function's frame");
 }
 
-// --- Multiboot ----------------------------------------------------------------------------------------
+// --- Multiboot
+// ----------------------------------------------------------------------------------------
 
 // What the loader left at a physical address; NULL if the tables of start.S do not reach it.
 static const void *loader_data(uint64_t address, uint64_t size_bytes)
@@ -76,7 +78,8 @@ static bool read_mmap(uint32_t address, uint32_t size_bytes, bool is_ram_pass)
 
     if (!map)
         return false;
-    for (uint64_t at = 0; at + sizeof(entry) <= size_bytes; at += sizeof(entry.size) + (uint64_t)entry.size) {
+    for (uint64_t at = 0; at + sizeof(entry) <= size_bytes;
+         at += sizeof(entry.size) + (uint64_t)entry.size) {
         memcpy(&entry, map + at, sizeof(entry));
         if (is_ram_pass && entry.type == MULTIBOOT_MEMORY_RAM)
             boot_memory_add_ram(entry.base, entry.size_bytes);
@@ -103,7 +106,8 @@ static bool multiboot_read(uint32_t info_address)
 
     if (!info || !(info->flags & MULTIBOOT_HAS_MMAP))
         return false;
-    if (!read_mmap(info->mmap, info->mmap_size_bytes, true) || !read_mmap(info->mmap, info->mmap_size_bytes, false))
+    if (!read_mmap(info->mmap, info->mmap_size_bytes, true) ||
+        !read_mmap(info->mmap, info->mmap_size_bytes, false))
         return false;
     if (info->flags & MULTIBOOT_HAS_CMDLINE)
         read_cmdline(info->cmdline);
@@ -116,7 +120,8 @@ static const struct boot_protocol boot_protocols[] = {
     {MULTIBOOT_LOADER_MAGIC, multiboot_read},
 };
 
-// --- start-up -----------------------------------------------------------------------------------------
+// --- start-up
+// -----------------------------------------------------------------------------------------
 
 static _Noreturn void boot_fail(const char *why)
 {

@@ -1,4 +1,5 @@
-// Range arithmetic for start-up; see boot_memory.h. Two lists: RAM, and RAM that is free. Removing from a list may split a range.
+// Range arithmetic for start-up; see boot_memory.h. Two lists: RAM, and RAM that is free. Removing
+// from a list may split a range.
 #include "kernel/arch/x86_64/boot_memory.h"
 
 #include <string.h>
@@ -71,7 +72,8 @@ static void list_add_range(struct range_list *list, uint64_t base, uint64_t end)
     list_insert(list, at, base, end - base);
 }
 
-// The highest address that a 52-bit physical address has; firmware's numbers beyond it are nonsense.
+// The highest address that a 52-bit physical address has; firmware's numbers beyond it are
+// nonsense.
 #define PHYSICAL_LIMIT ((uint64_t)1 << 46) // what the linear map has room for
 
 static bool clip(uint64_t *base, uint64_t *end, uint64_t size_bytes)

@@ -4,21 +4,21 @@
 #include "kernel/arch/x86_64/console.h"
 #include "kernel/arch/x86_64/regs/io.h"
 
-#define COM1             0x3f8
-#define UART_DATA        (COM1 + 0)
-#define UART_IER         (COM1 + 1)
-#define UART_DIVISOR_LOW (COM1 + 0)
-#define UART_DIVISOR_HIGH (COM1 + 1)
-#define UART_FCR         (COM1 + 2)
-#define UART_LCR         (COM1 + 3)
-#define UART_MCR         (COM1 + 4)
-#define UART_LSR         (COM1 + 5)
+#define COM1                  0x3f8
+#define UART_DATA             (COM1 + 0)
+#define UART_IER              (COM1 + 1)
+#define UART_DIVISOR_LOW      (COM1 + 0)
+#define UART_DIVISOR_HIGH     (COM1 + 1)
+#define UART_FCR              (COM1 + 2)
+#define UART_LCR              (COM1 + 3)
+#define UART_MCR              (COM1 + 4)
+#define UART_LSR              (COM1 + 5)
 #define UART_FCR_ENABLE_CLEAR 0x07
-#define UART_LCR_8N1     0x03
-#define UART_LCR_DLAB    0x80
+#define UART_LCR_8N1          0x03
+#define UART_LCR_DLAB         0x80
 #define UART_MCR_DTR_RTS_OUT2 0x0b
-#define UART_LSR_THRE    0x20
-#define UART_NO_DEVICE   0xff
+#define UART_LSR_THRE         0x20
+#define UART_NO_DEVICE        0xff
 
 // More than one character takes at 115200 baud, and not for ever.
 #define WAIT_LOOPS 100000

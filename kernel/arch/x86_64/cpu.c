@@ -95,7 +95,8 @@ const char *arch_cpu_name(void)
     return cpu_features.name;
 }
 
-// --- panic --------------------------------------------------------------------------------------------
+// --- panic
+// --------------------------------------------------------------------------------------------
 
 static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void print(const char *format, ...)
@@ -164,7 +165,8 @@ static struct stack_range find_stack(uint64_t address)
     return (struct stack_range){0, 0};
 }
 
-// Frames are followed upwards within one kernel stack only, so a broken chain ends the walk and faults at nothing.
+// Frames are followed upwards within one kernel stack only, so a broken chain ends the walk and
+// faults at nothing.
 static void print_chain(uint64_t frame_pointer)
 {
     struct stack_range stack = find_stack(frame_pointer);
@@ -172,8 +174,8 @@ static void print_chain(uint64_t frame_pointer)
     for (unsigned i = 0; i < BACKTRACE_FRAMES_MAX; i++) {
         const uint64_t *frame = (const uint64_t *)frame_pointer;
 
-        if (!stack_contains(stack, frame_pointer + 8) || frame_pointer < stack.base || frame_pointer % 8 != 0 ||
-            frame[1] < KERNEL_IMAGE_BASE)
+        if (!stack_contains(stack, frame_pointer + 8) || frame_pointer < stack.base ||
+            frame_pointer % 8 != 0 || frame[1] < KERNEL_IMAGE_BASE)
             return;
         print_address(frame[1]);
         stack.base = frame_pointer + 16;

@@ -1,5 +1,5 @@
-// GDT, IDT, TSS (AMD64 Architecture Programmer's Manual Volume 2, "Segmented Virtual Memory", "Exceptions and Interrupts") and the
-// registers of the system call instruction.
+// GDT, IDT, TSS (AMD64 Architecture Programmer's Manual Volume 2, "Segmented Virtual Memory",
+// "Exceptions and Interrupts") and the registers of the system call instruction.
 #include "kernel/arch/x86_64/descriptors.h"
 
 #include <arch/percpu.h>
@@ -72,8 +72,8 @@ static void fill_gdt(struct x86_cpu *cpu)
     cpu->gdt[SELECTOR_KERNEL_DATA / 8] = DESCRIPTOR_KERNEL_DATA;
     cpu->gdt[SELECTOR_USER_DATA / 8] = DESCRIPTOR_USER_DATA;
     cpu->gdt[SELECTOR_USER_CODE / 8] = DESCRIPTOR_USER_CODE;
-    cpu->gdt[SELECTOR_TSS / 8] = DESCRIPTOR_TSS | (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 |
-                                 (tss >> 24 & 0xff) << 56;
+    cpu->gdt[SELECTOR_TSS / 8] =
+        DESCRIPTOR_TSS | (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 | (tss >> 24 & 0xff) << 56;
     cpu->gdt[SELECTOR_TSS / 8 + 1] = tss >> 32;
 }
 

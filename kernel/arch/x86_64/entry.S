@@ -12,6 +12,7 @@
 
 #define THREAD_PENDING       ARCH_THREAD_SIZE
 #define CPU_NEEDS_RESCHEDULE 16
+#define CPU_STATS_SYSCALLS   120
 #define FRAME_VECTOR         120
 #define FRAME_RFLAGS         (FRAME_VECTOR + 32)
 #define FRAME_CS             (FRAME_VECTOR + 24)
@@ -56,6 +57,7 @@ x86_syscall_entry:
 	cli
 	movq %gs:PERCPU_CURRENT_THREAD, %rcx
 	movq %gs:PERCPU_CPU, %rdx
+	incq CPU_STATS_SYSCALLS(%rdx)
 	movl THREAD_PENDING(%rcx), %ecx
 	orl CPU_NEEDS_RESCHEDULE(%rdx), %ecx
 	jnz 2f

@@ -1,5 +1,6 @@
-// Exceptions: faults of user programs go to the address space or end the process; faults of the kernel's own copies from user memory
-// end the copy; everything else is a bug and stops the machine. AMD64 Architecture Programmer's Manual Volume 2, "Vectors".
+// Exceptions: faults of user programs go to the address space or end the process; faults of the
+// kernel's own copies from user memory end the copy; everything else is a bug and stops the
+// machine. AMD64 Architecture Programmer's Manual Volume 2, "Vectors".
 #include <arch/fpu.h>
 #include <arch/mmu.h>
 
@@ -26,11 +27,27 @@ _Noreturn void x86_syscall_return_fault(uint64_t rip);
 bool interrupts_nmi_stops;
 
 static const char *const exception_names[VECTOR_EXCEPTION_COUNT] = {
-    "divide error", "debug exception", "non-maskable interrupt", "breakpoint", "overflow",
-    "bound range exceeded", "invalid opcode", "device not available", "double fault",
-    "coprocessor segment overrun", "invalid TSS", "segment not present", "stack fault",
-    "general protection fault", "page fault", "reserved exception", "x87 floating-point error",
-    "alignment check", "machine check", "SIMD floating-point error", "virtualization exception",
+    "divide error",
+    "debug exception",
+    "non-maskable interrupt",
+    "breakpoint",
+    "overflow",
+    "bound range exceeded",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "coprocessor segment overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection fault",
+    "page fault",
+    "reserved exception",
+    "x87 floating-point error",
+    "alignment check",
+    "machine check",
+    "SIMD floating-point error",
+    "virtualization exception",
     "control protection exception",
 };
 
@@ -48,7 +65,8 @@ static _Noreturn void kernel_fault(const struct x86_frame *frame, uint64_t addr)
 {
     x86_current_cpu()->fault_frame = frame;
     if (frame->vector == VECTOR_PAGE_FAULT)
-        panic("page fault in the kernel at address 0x%lx, error code 0x%lx", addr, frame->error_code);
+        panic("page fault in the kernel at address 0x%lx, error code 0x%lx", addr,
+              frame->error_code);
     panic("%s in the kernel, error code 0x%lx", exception_name(frame->vector), frame->error_code);
 }
 
@@ -74,7 +92,8 @@ static const char *fault_text(mx_status_t status, uint32_t access)
         return "no memory for a page";
     if (access == MX_MAP_EXECUTE)
         return "executed memory that it may not";
-    return access == MX_MAP_WRITE ? "wrote to memory that it may not" : "read memory that it may not";
+    return access == MX_MAP_WRITE ? "wrote to memory that it may not"
+                                  : "read memory that it may not";
 }
 
 static void handle_user_page_fault(const struct x86_frame *frame, uint64_t addr)
@@ -102,7 +121,8 @@ static void handle_user_exception(const struct x86_frame *frame)
 
 static const struct exception_entry *find_fixup(uint64_t rip)
 {
-    for (const struct exception_entry *entry = exception_table; entry < exception_table_end; entry++) {
+    for (const struct exception_entry *entry = exception_table; entry < exception_table_end;
+         entry++) {
         if (entry->fault == rip)
             return entry;
     }

@@ -1,5 +1,5 @@
-// Lazy switching of floating-point state; the rules are in <arch/fpu.h>. AMD64 Architecture Programmer's Manual Volume 2, "SSE, MMX,
-// and x87 Programming", "XSAVE/XRSTOR Instructions".
+// Lazy switching of floating-point state; the rules are in <arch/fpu.h>. AMD64 Architecture
+// Programmer's Manual Volume 2, "SSE, MMX, and x87 Programming", "XSAVE/XRSTOR Instructions".
 #include <arch/fpu.h>
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "kernel/core/thread.h"
 #include "kernel/object/process.h"
 
-#define FXSAVE_SIZE     512
+#define FXSAVE_SIZE      512
 #define FPU_FCW_OFFSET   0
 #define FPU_MXCSR_OFFSET 24
 #define FPU_FCW_RESET    0x037f

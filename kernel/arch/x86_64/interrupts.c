@@ -1,7 +1,8 @@
-// External interrupts: the IOAPICs (82093AA data sheet), addressed by global interrupt number as the ACPI tables assign them, and
-// the interrupts that CPUs send each other.
+// External interrupts: the IOAPICs (82093AA data sheet), addressed by global interrupt number as
+// the ACPI tables assign them, and the interrupts that CPUs send each other.
 //
-// Global interrupt N has vector VECTOR_EXTERNAL_BASE + N and goes to the boot CPU. ioapic_lock protects the index registers.
+// Global interrupt N has vector VECTOR_EXTERNAL_BASE + N and goes to the boot CPU. ioapic_lock
+// protects the index registers.
 #include "kernel/arch/x86_64/interrupts.h"
 
 #include <arch/interrupts.h>
@@ -64,7 +65,8 @@ static void ioapic_add(const struct acpi_ioapic *described)
     ioapic_count++;
 }
 
-// They are told other vectors than exceptions first, for the spurious interrupts that even a masked pair can deliver.
+// They are told other vectors than exceptions first, for the spurious interrupts that even a masked
+// pair can deliver.
 static void pic_mask(void)
 {
     io_write8(PIC_MASTER_COMMAND, PIC_ICW1_INIT_ICW4);
@@ -102,7 +104,8 @@ static const struct ioapic *find_ioapic(uint32_t irq)
     return NULL;
 }
 
-// Trigger and polarity: as an override says; else ISA interrupts are edge and active high, PCI's level and active low.
+// Trigger and polarity: as an override says; else ISA interrupts are edge and active high, PCI's
+// level and active low.
 static uint32_t entry_mode(uint32_t irq)
 {
     const struct acpi_machine *machine = acpi_machine();
@@ -110,7 +113,8 @@ static uint32_t entry_mode(uint32_t irq)
     for (uint32_t i = 0; i < machine->override_count; i++) {
         const struct acpi_override *o = &machine->overrides[i];
         if (o->irq == irq)
-            return (o->is_level ? IOAPIC_ENTRY_LEVEL : 0) | (o->is_active_low ? IOAPIC_ENTRY_ACTIVE_LOW : 0);
+            return (o->is_level ? IOAPIC_ENTRY_LEVEL : 0) |
+                   (o->is_active_low ? IOAPIC_ENTRY_ACTIVE_LOW : 0);
     }
     return irq < ISA_IRQ_COUNT ? 0 : IOAPIC_ENTRY_LEVEL | IOAPIC_ENTRY_ACTIVE_LOW;
 }
@@ -125,8 +129,10 @@ mx_status_t arch_interrupt_configure(uint32_t irq)
         return MX_ERR_OUT_OF_RANGE;
     pin = irq - ioapic->irq_base;
     state = spin_lock(&ioapic_lock);
-    ioapic_write(ioapic, IOAPIC_ENTRY_HIGH(pin), x86_cpus[0].apic_id << IOAPIC_ENTRY_DESTINATION_SHIFT);
-    ioapic_write(ioapic, IOAPIC_ENTRY_LOW(pin), IOAPIC_ENTRY_MASKED | entry_mode(irq) | (VECTOR_EXTERNAL_BASE + irq));
+    ioapic_write(ioapic, IOAPIC_ENTRY_HIGH(pin),
+                 x86_cpus[0].apic_id << IOAPIC_ENTRY_DESTINATION_SHIFT);
+    ioapic_write(ioapic, IOAPIC_ENTRY_LOW(pin),
+                 IOAPIC_ENTRY_MASKED | entry_mode(irq) | (VECTOR_EXTERNAL_BASE + irq));
     spin_unlock(&ioapic_lock, state);
     return MX_OK;
 }
@@ -195,7 +201,8 @@ mx_status_t arch_port_write(uint32_t port, uint32_t width_bytes, uint32_t value)
     }
 }
 
-// --- delivery -----------------------------------------------------------------------------------------
+// --- delivery
+// -----------------------------------------------------------------------------------------
 
 static void handle_external(uint32_t irq)
 {

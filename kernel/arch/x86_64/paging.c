@@ -1,8 +1,10 @@
-// Page tables of the kernel, of user programs and of guests (AMD64 Architecture Programmer's Manual Volume 2, "Page Translation and
-// Protection"; "Nested Paging": the same format, with U set everywhere).
+// Page tables of the kernel, of user programs and of guests (AMD64 Architecture Programmer's Manual
+// Volume 2, "Page Translation and Protection"; "Nested Paging": the same format, with U set
+// everywhere).
 //
-// The kernel's half is the same in every top table: all of its entries exist from start-up on, so they are copied when an address
-// space is made and never change. Tables removed from a hierarchy are freed only after no CPU can walk them.
+// The kernel's half is the same in every top table: all of its entries exist from start-up on, so
+// they are copied when an address space is made and never change. Tables removed from a hierarchy
+// are freed only after no CPU can walk them.
 #include "kernel/arch/x86_64/paging.h"
 
 #include <string.h>
@@ -18,11 +20,11 @@
 #include "kernel/memory/phys.h"
 #include "kernel/object/process.h"
 
-#define TOP_LEVEL         4
-#define KERNEL_HALF_INDEX 256
-#define RESERVE_SIZE      pt_level_size(TOP_LEVEL)
+#define TOP_LEVEL              4
+#define KERNEL_HALF_INDEX      256
+#define RESERVE_SIZE           pt_level_size(TOP_LEVEL)
 #define PHYSICAL_ADDRESS_LIMIT (PTE_ADDRESS + PAGE_SIZE)
-#define USER_LIMIT        ((uint64_t)0x00007ffffffff000)
+#define USER_LIMIT             ((uint64_t)0x00007ffffffff000)
 #define GUEST_ADDRESS_BITS_MAX 48
 
 uint64_t kernel_root;
@@ -53,7 +55,8 @@ uint64_t arch_aspace_guest_limit(void)
     return (uint64_t)1 << (bits < GUEST_ADDRESS_BITS_MAX ? bits : GUEST_ADDRESS_BITS_MAX);
 }
 
-// --- tables -----------------------------------------------------------------------------------------
+// --- tables
+// -----------------------------------------------------------------------------------------
 
 static uint64_t *entry_table(uint64_t entry)
 {
@@ -85,8 +88,8 @@ static paddr_t table_alloc(struct job *job)
     return page;
 }
 
-// Tables taken out of a hierarchy, linked through their first entries: an address without the P bit, harmless to a CPU that still
-// walks the table.
+// Tables taken out of a hierarchy, linked through their first entries: an address without the P
+// bit, harmless to a CPU that still walks the table.
 struct table_list {
     uint64_t first;
 };
@@ -119,10 +122,10 @@ static void collect_tables(uint64_t entry, unsigned level, struct table_list *li
     table_list_add(list, entry);
 }
 
-// The slot of `level` for `addr`; tables on the way are made. A large page in the way is removed, and *removed_leaf set. NULL: no
-// memory.
-static uint64_t *walk(uint64_t root, uint64_t addr, unsigned level, uint64_t table_flags, struct job *job,
-                      bool *removed_leaf)
+// The slot of `level` for `addr`; tables on the way are made. A large page in the way is removed,
+// and *removed_leaf set. NULL: no memory.
+static uint64_t *walk(uint64_t root, uint64_t addr, unsigned level, uint64_t table_flags,
+                      struct job *job, bool *removed_leaf)
 {
     uint64_t *table = arch_phys_to_virt(PADDR(root));
 
@@ -154,7 +157,8 @@ static uint64_t *find(uint64_t root, uint64_t addr)
     }
 }
 
-// --- the kernel's half --------------------------------------------------------------------------------
+// --- the kernel's half
+// --------------------------------------------------------------------------------
 
 static uint64_t no_execute(void)
 {
@@ -185,7 +189,8 @@ static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, 
     while (size_bytes > 0) {
         unsigned level = level_max;
 
-        while (level > 1 && (!is_aligned(addr | phys, pt_level_size(level)) || size_bytes < pt_level_size(level)))
+        while (level > 1 && (!is_aligned(addr | phys, pt_level_size(level)) ||
+                             size_bytes < pt_level_size(level)))
             level--;
         if (!kernel_map(addr, PADDR(phys), level, flags))
             return false;
@@ -198,7 +203,8 @@ static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, 
 
 static bool map_linear(uint64_t base, uint64_t end, uint64_t flags)
 {
-    return base >= end || kernel_map_range(LINEAR_MAP_BASE + base, base, end - base, flags | no_execute());
+    return base >= end ||
+           kernel_map_range(LINEAR_MAP_BASE + base, base, end - base, flags | no_execute());
 }
 
 // All RAM, writable but for the kernel's text and constants.
@@ -226,7 +232,8 @@ static bool fill_top_table(void)
 {
     bool removed_leaf = false;
 
-    return walk(kernel_root, RESERVE_BASE, TOP_LEVEL - 1, PTE_P | PTE_W, NULL, &removed_leaf) != NULL;
+    return walk(kernel_root, RESERVE_BASE, TOP_LEVEL - 1, PTE_P | PTE_W, NULL, &removed_leaf) !=
+           NULL;
 }
 
 bool paging_init(void)
@@ -261,7 +268,9 @@ void *arch_kernel_reserve(size_t size_bytes)
     arch_interrupt_state_t state = spin_lock(&kernel_lock);
     void *reserved = NULL;
 
-    if (size_bytes <= RESERVE_SIZE && range_is_within(reserve_next - RESERVE_BASE, align_up(size_bytes, PAGE_SIZE), RESERVE_SIZE)) {
+    if (size_bytes <= RESERVE_SIZE &&
+        range_is_within(reserve_next - RESERVE_BASE, align_up(size_bytes, PAGE_SIZE),
+                        RESERVE_SIZE)) {
         reserved = (void *)reserve_next;
         reserve_next += align_up(size_bytes, PAGE_SIZE);
     }
@@ -277,14 +286,16 @@ static void *map_reserved(paddr_t address, uint64_t size_bytes, uint64_t flags)
     bool is_mapped = true;
     char *at;
 
-    if (!range_is_within(address.raw, size_bytes, PHYSICAL_ADDRESS_LIMIT) || size_bytes > RESERVE_SIZE)
+    if (!range_is_within(address.raw, size_bytes, PHYSICAL_ADDRESS_LIMIT) ||
+        size_bytes > RESERVE_SIZE)
         return NULL;
     at = arch_kernel_reserve(size);
     if (!at)
         return NULL;
     state = spin_lock(&kernel_lock);
     for (uint64_t offset = 0; offset < size && is_mapped; offset += PAGE_SIZE)
-        is_mapped = kernel_map((uint64_t)at + offset, PADDR(base + offset), 1, flags | no_execute());
+        is_mapped =
+            kernel_map((uint64_t)at + offset, PADDR(base + offset), 1, flags | no_execute());
     spin_unlock(&kernel_lock, state);
     return is_mapped ? at + (address.raw - base) : NULL;
 }
@@ -320,7 +331,8 @@ paddr_t arch_kernel_unmap_page(void *at)
     return page;
 }
 
-// --- address spaces -----------------------------------------------------------------------------------
+// --- address spaces
+// -----------------------------------------------------------------------------------
 
 static bool second_stage_is_available(void)
 {
@@ -339,7 +351,8 @@ mx_status_t arch_aspace_init(struct arch_aspace *aspace, bool is_guest, struct j
     *aspace = (struct arch_aspace){.is_guest = is_guest, .root = root.raw, .job = job};
     if (!is_guest) {
         size_t half = KERNEL_HALF_INDEX * sizeof(uint64_t);
-        memcpy((char *)arch_phys_to_virt(root) + half, (char *)arch_phys_to_virt(PADDR(kernel_root)) + half, half);
+        memcpy((char *)arch_phys_to_virt(root) + half,
+               (char *)arch_phys_to_virt(PADDR(kernel_root)) + half, half);
     }
     return MX_OK;
 }
@@ -371,14 +384,15 @@ static uint64_t leaf_entry(paddr_t page, unsigned level, uint32_t options, bool 
     return entry;
 }
 
-// Whether a CPU that remembers the old entry must forget it. One that only gained permissions faults once more at worst.
+// Whether a CPU that remembers the old entry must forget it. One that only gained permissions
+// faults once more at worst.
 static bool is_stale(uint64_t old, uint64_t new)
 {
     const uint64_t same = PTE_ADDRESS | PTE_PCD | PTE_PWT | PTE_PS | PTE_U;
 
     if (!(old & PTE_P))
         return false;
-    return ((old ^ new) & same) || (old & ~new & PTE_W) || (new & ~old & PTE_NX);
+    return ((old ^ new) & same) || (old & ~new &PTE_W) || (new & ~old &PTE_NX);
 }
 
 mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order,
@@ -411,14 +425,16 @@ mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t p
     return slot ? MX_OK : MX_ERR_NO_MEMORY;
 }
 
-// Clears [start, end) in the table that covers addresses from `base`; returns whether anything was there.
-static bool unmap_in_table(uint64_t *table, unsigned level, uint64_t base, uint64_t start, uint64_t end,
-                           struct table_list *tables)
+// Clears [start, end) in the table that covers addresses from `base`; returns whether anything was
+// there.
+static bool unmap_in_table(uint64_t *table, unsigned level, uint64_t base, uint64_t start,
+                           uint64_t end, struct table_list *tables)
 {
     uint64_t size = pt_level_size(level);
     bool was_mapped = false;
 
-    for (uint64_t i = start > base ? (start - base) / size : 0; i < PT_ENTRIES && base + i * size < end; i++) {
+    for (uint64_t i = start > base ? (start - base) / size : 0;
+         i < PT_ENTRIES && base + i * size < end; i++) {
         uint64_t entry = table[i], entry_base = base + i * size;
 
         if (!(entry & PTE_P))
@@ -431,7 +447,8 @@ static bool unmap_in_table(uint64_t *table, unsigned level, uint64_t base, uint6
             collect_tables(entry, level, tables);
             was_mapped = true;
         } else {
-            was_mapped |= unmap_in_table(entry_table(entry), level - 1, entry_base, start, end, tables);
+            was_mapped |=
+                unmap_in_table(entry_table(entry), level - 1, entry_base, start, end, tables);
         }
     }
     return was_mapped;
@@ -456,7 +473,8 @@ void paging_load_aspace(struct arch_aspace *aspace)
     struct arch_aspace *old = cpu->loaded_aspace;
     uint64_t bit = (uint64_t)1 << cpu->cpu->index;
 
-    // Before the tables are used: pairs with request_flush, which reads the set after it has changed them.
+    // Before the tables are used: pairs with request_flush, which reads the set after it has
+    // changed them.
     if (aspace)
         __atomic_or_fetch(&aspace->active_cpus, bit, __ATOMIC_SEQ_CST);
     cr3_write(aspace ? aspace->root : kernel_root);

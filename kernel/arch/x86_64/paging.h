@@ -6,13 +6,14 @@
 // The kernel's own top table: no user half.
 extern uint64_t kernel_root;
 
-// Start-up of the boot CPU, on the tables of start.S: builds the kernel's tables (all RAM of boot_memory.h, the image with its
-// permissions) and switches to them. False: no memory for them.
+// Start-up of the boot CPU, on the tables of start.S: builds the kernel's tables (all RAM of
+// boot_memory.h, the image with its permissions) and switches to them. False: no memory for them.
 MX_MUST_CHECK bool paging_init(void);
 // From now on tables come from the page allocator.
 void paging_finish_early(void);
 
-// Memory that is not RAM in the memory map but not a device either: firmware tables. Cached, read-only, for good. NULL: no room.
+// Memory that is not RAM in the memory map but not a device either: firmware tables. Cached,
+// read-only, for good. NULL: no room.
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes);
 
 // Puts the address space (NULL: the kernel's own) into CR3. Interrupts disabled.

@@ -1,4 +1,5 @@
-// Power off and reset: ACPI first (ACPI Specification 6.5, sections 4.8.3.2, 4.8.3.6 and 7.4.2), then what PCs have had for long.
+// Power off and reset: ACPI first (ACPI Specification 6.5, sections 4.8.3.2, 4.8.3.6 and 7.4.2),
+// then what PCs have had for long.
 #include <arch/power.h>
 
 #include <arch/cpu.h>

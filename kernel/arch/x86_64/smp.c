@@ -1,5 +1,5 @@
-// Start-up of CPUs: numbering, and INIT and SIPI to bring the others up (Intel SDM Volume 3A, "Multiple-Processor (MP)
-// Initialization").
+// Start-up of CPUs: numbering, and INIT and SIPI to bring the others up (Intel SDM Volume 3A,
+// "Multiple-Processor (MP) Initialization").
 #include "kernel/arch/x86_64/smp.h"
 
 #include <string.h>
@@ -22,10 +22,10 @@
 #include "kernel/core/log.h"
 #include "kernel/memory/heap.h"
 
-#define INIT_WAIT_US       10000
-#define STARTUP_WAIT_US    200
-#define START_TIMEOUT_US   1000000
-#define START_POLL_US      100
+#define INIT_WAIT_US     10000
+#define STARTUP_WAIT_US  200
+#define START_TIMEOUT_US 1000000
+#define START_POLL_US    100
 
 struct x86_cpu x86_cpus[CPU_MAX];
 
@@ -33,7 +33,6 @@ struct x86_cpu x86_cpus[CPU_MAX];
 void *secondary_stack_top;
 static struct x86_cpu *secondary_cpu;
 static uint8_t *secondary_ist_stacks;
-static uint32_t secondary_is_up; // atomic
 
 // Called by start.S.
 _Noreturn void x86_start_secondary(void);
@@ -89,15 +88,26 @@ static void send_start(uint32_t apic_id)
     arch_interrupts_restore(state);
 }
 
-static bool wait_until_up(void)
+static bool is_online(uint32_t cpu_index)
+{
+    // Acquire pairs with the release in start_secondary_cpu: the next CPU's start may use the
+    // variables.
+    return __atomic_load_n(&cpus[cpu_index].is_online, __ATOMIC_ACQUIRE);
+}
+
+static bool wait_until_online(uint32_t cpu_index)
 {
     for (uint32_t us = 0; us < START_TIMEOUT_US; us += START_POLL_US) {
-        if (__atomic_load_n(&secondary_is_up, __ATOMIC_ACQUIRE))
+        if (is_online(cpu_index))
             return true;
         time_wait_us(START_POLL_US);
     }
     // Unless it has the stack already, it gets none any more and halts.
-    return __atomic_exchange_n(&secondary_stack_top, NULL, __ATOMIC_ACQ_REL) == NULL;
+    if (__atomic_exchange_n(&secondary_stack_top, NULL, __ATOMIC_ACQ_REL))
+        return false;
+    while (!is_online(cpu_index))
+        arch_cpu_relax();
+    return true;
 }
 
 mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
@@ -109,11 +119,10 @@ mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
     copy_trampoline();
     secondary_cpu = &x86_cpus[cpu_index];
     secondary_ist_stacks = ist_stacks;
-    secondary_is_up = 0;
     // Release pairs with the exchange in start.S: the CPU that gets the stack sees the rest.
     __atomic_store_n(&secondary_stack_top, stack_top, __ATOMIC_RELEASE);
     send_start(secondary_cpu->apic_id);
-    if (!wait_until_up()) {
+    if (!wait_until_online(cpu_index)) {
         heap_free(ist_stacks, IST_COUNT * IST_STACK_SIZE);
         return MX_ERR_TIMED_OUT;
     }
@@ -126,7 +135,5 @@ void x86_start_secondary(void)
     cpu_features_enable();
     fpu_init_cpu();
     tlb_join();
-    // Release pairs with the acquire in wait_until_up: the next CPU's start may use the variables.
-    __atomic_store_n(&secondary_is_up, 1, __ATOMIC_RELEASE);
     start_secondary_cpu();
 }

@@ -1,8 +1,10 @@
-// The clock (time-stamp counter), this CPU's timer (local APIC), and the machine's own clock (MC146818).
+// The clock (time-stamp counter), this CPU's timer (local APIC), and the machine's own clock
+// (MC146818).
 //
-// The counter is taken to run at one rate and in step on all CPUs, as it does on every CPU with virtualization and under every
-// hypervisor. Conversions multiply by a 32.32 fixed-point ratio in 128 bits. Intel SDM Volume 3B, "Time-Stamp Counter"; CPUID leaves 0x15,
-// 0x16 and, of hypervisors, 0x40000010.
+// The counter is taken to run at one rate and in step on all CPUs, as it does on every CPU with
+// virtualization and under every hypervisor. Conversions multiply by a 32.32 fixed-point ratio in
+// 128 bits. Intel SDM Volume 3B, "Time-Stamp Counter"; CPUID leaf 0x15 and, of hypervisors,
+// 0x40000010.
 #include <arch/time.h>
 
 #include <arch/mmu.h>
@@ -17,12 +19,12 @@
 #include "kernel/arch/x86_64/tsc.h"
 #include "kernel/core/log.h"
 
-#define NS_PER_S  ((uint64_t)1000000000)
-#define FS_PER_S  ((uint64_t)1000000000000000)
+#define NS_PER_S    ((uint64_t)1000000000)
+#define FS_PER_S    ((uint64_t)1000000000000000)
 #define RATIO_SHIFT 32
 
-#define CALIBRATION_ROUNDS   5
-#define CALIBRATION_DIVISOR  100 // of a second: 10 ms
+#define CALIBRATION_ROUNDS  5
+#define CALIBRATION_DIVISOR 100 // of a second: 10 ms
 // A wait for hardware that never comes ends after this many reads.
 #define CALIBRATION_LOOPS_MAX 100000000
 
@@ -63,7 +65,8 @@ mx_time_t arch_time_now(void)
     return tsc_to_ns(tsc_read());
 }
 
-// --- calibration ------------------------------------------------------------------------------------
+// --- calibration
+// ------------------------------------------------------------------------------------
 
 // What counts at a known rate.
 struct reference_clock {
@@ -118,7 +121,8 @@ static struct reference_clock choose_reference(uint64_t hpet_address)
     return (struct reference_clock){pit_read, PIT_FREQUENCY_HZ, 0xffff};
 }
 
-// Reads the clocks as close together as a few tries get them: anything may interrupt a virtual machine in between.
+// Reads the clocks as close together as a few tries get them: anything may interrupt a virtual
+// machine in between.
 static struct sample take_sample(const struct reference_clock *clock)
 {
     struct sample best = {.uncertainty = UINT64_MAX};
@@ -144,7 +148,8 @@ static void calibrate(uint64_t hpet_address)
     apic_timer_start(UINT32_MAX);
     first = take_sample(&clock);
     for (uint32_t i = 0; i < CALIBRATION_LOOPS_MAX; i++) {
-        if (((clock.read() - first.reference) & clock.mask) >= clock.frequency_hz / CALIBRATION_DIVISOR)
+        if (((clock.read() - first.reference) & clock.mask) >=
+            clock.frequency_hz / CALIBRATION_DIVISOR)
             break;
     }
     last = take_sample(&clock);
@@ -188,6 +193,8 @@ void time_init(uint64_t hpet_address)
 void time_init_cpu(void)
 {
     apic_timer_start(0);
+    if (cpu_features.has_tsc_deadline)
+        apic_timer_use_tsc_deadline();
 }
 
 void time_wait_us(uint32_t us)
@@ -198,7 +205,8 @@ void time_wait_us(uint32_t us)
         __asm__ volatile("pause");
 }
 
-// --- this CPU's timer -------------------------------------------------------------------------------
+// --- this CPU's timer
+// -------------------------------------------------------------------------------
 
 static void set_timer_by_tsc(mx_time_t deadline)
 {
@@ -221,12 +229,14 @@ void arch_time_set_timer(mx_time_t deadline)
         return;
     }
     now = arch_time_now();
-    // One more, so that it is never early; a time too far for the counter comes early and is set again.
+    // One more, so that it is never early; a time too far for the counter comes early and is set
+    // again.
     ticks = deadline > now ? scale((uint64_t)(deadline - now), apic_ticks_per_ns) + 1 : 1;
     apic_timer_start(ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX);
 }
 
-// --- the machine's own clock ------------------------------------------------------------------------
+// --- the machine's own clock
+// ------------------------------------------------------------------------
 
 struct rtc_time {
     uint8_t seconds, minutes, hours, day, month, year, century, status_b;
@@ -272,7 +282,8 @@ static uint32_t rtc_hours(const struct rtc_time *time)
     return hours % 12 + (time->hours & RTC_HOURS_PM ? 12 : 0);
 }
 
-// Days from 1970-01-01 to a date of the Gregorian calendar: years counted from March, so that the leap day is the last.
+// Days from 1970-01-01 to a date of the Gregorian calendar: years counted from March, so that the
+// leap day is the last.
 static int64_t days_from_date(int64_t year, uint32_t month, uint32_t day)
 {
     int64_t y = month <= 2 ? year - 1 : year;

@@ -1,8 +1,8 @@
 // TLB shootdown.
 //
-// Each CPU has one request of its own, and a set of CPUs whose requests it has to serve. A CPU that waits for its request
-// serves those of others meanwhile, so two that flush at the same time do not wait for each other for ever, and no
-// lock is needed.
+// Each CPU has one request of its own, and a set of CPUs whose requests it has to serve. A CPU that
+// waits for its request serves those of others meanwhile, so two that flush at the same time do not
+// wait for each other for ever, and no lock is needed.
 #include "kernel/arch/x86_64/tlb.h"
 
 #include <arch/percpu.h>
@@ -96,14 +96,17 @@ static void ask_and_wait(uint64_t targets, const struct x86_tlb_request *what)
     }
 }
 
-static void request_flush(struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes, bool is_destroyed)
+static void request_flush(struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes,
+                          bool is_destroyed)
 {
-    struct x86_tlb_request what = {.aspace = aspace, .addr = addr, .size_bytes = size_bytes,
-                                   .is_destroyed = is_destroyed};
+    struct x86_tlb_request what = {
+        .aspace = aspace, .addr = addr, .size_bytes = size_bytes, .is_destroyed = is_destroyed};
     arch_interrupt_state_t state = arch_interrupts_save();
     uint64_t own = cpu_bit(arch_current_cpu()->index);
-    // Ordered after the change of the tables: pairs with the CPU that sets its bit before it loads them.
-    uint64_t targets = __atomic_load_n(aspace ? &aspace->active_cpus : &joined_cpus, __ATOMIC_SEQ_CST) & ~own;
+    // Ordered after the change of the tables: pairs with the CPU that sets its bit before it loads
+    // them.
+    uint64_t targets =
+        __atomic_load_n(aspace ? &aspace->active_cpus : &joined_cpus, __ATOMIC_SEQ_CST) & ~own;
 
     if (!aspace || x86_current_cpu()->loaded_aspace == aspace)
         serve(&what);

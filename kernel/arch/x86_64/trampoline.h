@@ -1,5 +1,5 @@
-// Where the start-up code of other CPUs stands: a page of RAM below 1 MiB, which the page allocator never gets. Included by .S
-// files too.
+// Where the start-up code of other CPUs stands: a page of RAM below 1 MiB, which the page allocator
+// never gets. Included by .S files too.
 #pragma once
 
 #define TRAMPOLINE_BASE 0x8000

@@ -1,4 +1,5 @@
-// Copies from and to user memory; see <arch/user_copy.h>. The copying itself is in entry.S, with its exception table.
+// Copies from and to user memory; see <arch/user_copy.h>. The copying itself is in entry.S, with
+// its exception table.
 #include <arch/user_copy.h>
 
 #include <arch/mmu.h>

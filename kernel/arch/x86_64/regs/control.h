@@ -1,5 +1,5 @@
-// Control registers and RFLAGS (AMD64 Architecture Programmer's Manual Volume 2, "System-Control Registers"). Included by .S
-// files too.
+// Control registers and RFLAGS (AMD64 Architecture Programmer's Manual Volume 2, "System-Control
+// Registers"). Included by .S files too.
 #pragma once
 
 #ifdef __ASSEMBLER__
@@ -63,16 +63,16 @@
 
 #ifndef __ASSEMBLER__
 
-#define CONTROL_REGISTER(name)                                                                     \
-    static inline uint64_t name##_read(void)                                                       \
-    {                                                                                              \
-        uint64_t value;                                                                            \
-        __asm__ volatile("movq %%" #name ", %0" : "=r"(value) : : "memory");                       \
-        return value;                                                                              \
-    }                                                                                              \
-    static inline void name##_write(uint64_t value)                                                \
-    {                                                                                              \
-        __asm__ volatile("movq %0, %%" #name : : "r"(value) : "memory");                           \
+#define CONTROL_REGISTER(name)                                               \
+    static inline uint64_t name##_read(void)                                 \
+    {                                                                        \
+        uint64_t value;                                                      \
+        __asm__ volatile("movq %%" #name ", %0" : "=r"(value) : : "memory"); \
+        return value;                                                        \
+    }                                                                        \
+    static inline void name##_write(uint64_t value)                          \
+    {                                                                        \
+        __asm__ volatile("movq %0, %%" #name : : "r"(value) : "memory");     \
     }
 
 CONTROL_REGISTER(cr0)
@@ -99,7 +99,10 @@ static inline uint64_t xcr0_read(void)
 
 static inline void xcr0_write(uint64_t value)
 {
-    __asm__ volatile("xsetbv" : : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(0) : "memory");
+    __asm__ volatile("xsetbv"
+                     :
+                     : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(0)
+                     : "memory");
 }
 
 #endif

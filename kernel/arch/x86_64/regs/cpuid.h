@@ -1,5 +1,5 @@
-// The CPUID instruction and the features this kernel looks at (AMD64 Architecture Programmer's Manual Volume 3, Appendix E;
-// Intel SDM Volume 2A, "CPUID").
+// The CPUID instruction and the features this kernel looks at (AMD64 Architecture Programmer's
+// Manual Volume 3, Appendix E; Intel SDM Volume 2A, "CPUID").
 #pragma once
 
 #include <stdbool.h>

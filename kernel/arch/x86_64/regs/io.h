@@ -61,20 +61,20 @@ static inline void io_write32(uint16_t port, uint32_t value)
 #define PORT_B_TIMER2_OUT     0x20
 
 // MC146818
-#define RTC_INDEX            0x70
-#define RTC_DATA             0x71
-#define RTC_SECONDS          0x00
-#define RTC_MINUTES          0x02
-#define RTC_HOURS            0x04
-#define RTC_DAY              0x07
-#define RTC_MONTH            0x08
-#define RTC_YEAR             0x09
-#define RTC_STATUS_A         0x0a
-#define RTC_STATUS_B         0x0b
-#define RTC_A_UPDATE         0x80
-#define RTC_B_24_HOURS       0x02
-#define RTC_B_BINARY         0x04
-#define RTC_HOURS_PM         0x80
+#define RTC_INDEX      0x70
+#define RTC_DATA       0x71
+#define RTC_SECONDS    0x00
+#define RTC_MINUTES    0x02
+#define RTC_HOURS      0x04
+#define RTC_DAY        0x07
+#define RTC_MONTH      0x08
+#define RTC_YEAR       0x09
+#define RTC_STATUS_A   0x0a
+#define RTC_STATUS_B   0x0b
+#define RTC_A_UPDATE   0x80
+#define RTC_B_24_HOURS 0x02
+#define RTC_B_BINARY   0x04
+#define RTC_HOURS_PM   0x80
 
 // Keyboard controller and the chipset's reset register
 #define I8042_COMMAND       0x64

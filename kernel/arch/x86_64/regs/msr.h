@@ -1,5 +1,5 @@
-// Model-specific registers (AMD64 Architecture Programmer's Manual Volume 2, "MSRs"; Intel SDM Volume 4). Included by .S
-// files too.
+// Model-specific registers (AMD64 Architecture Programmer's Manual Volume 2, "MSRs"; Intel SDM
+// Volume 4). Included by .S files too.
 #pragma once
 
 #include "kernel/arch/x86_64/regs/control.h"
@@ -65,7 +65,10 @@ static inline uint64_t msr_read(uint32_t msr)
 
 static inline void msr_write(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(msr) : "memory");
+    __asm__ volatile("wrmsr"
+                     :
+                     : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(msr)
+                     : "memory");
 }
 
 static inline uint64_t tsc_read(void)

@@ -1,5 +1,6 @@
-// Page-table entries of long mode (AMD64 Architecture Programmer's Manual Volume 2, "Long-Mode Page Translation"), and where
-// things stand in the kernel's half. Included by .S files and by the linker script.
+// Page-table entries of long mode (AMD64 Architecture Programmer's Manual Volume 2, "Long-Mode Page
+// Translation"), and where things stand in the kernel's half. Included by .S files and by the
+// linker script.
 #pragma once
 
 #include "kernel/arch/x86_64/regs/control.h"

@@ -1,4 +1,5 @@
-// Selectors and descriptors (AMD64 Architecture Programmer's Manual Volume 2, "Segmented Virtual Memory"). Included by .S files.
+// Selectors and descriptors (AMD64 Architecture Programmer's Manual Volume 2, "Segmented Virtual
+// Memory"). Included by .S files.
 #pragma once
 
 // The order of the user's three is what SYSRET expects: base + 8 is SS, base + 16 is CS.
@@ -14,16 +15,16 @@
 #define IST_MACHINE_CHECK 3
 #define IST_COUNT         3
 
-#define VECTOR_DEBUG             1
-#define VECTOR_NMI               2
-#define VECTOR_BREAKPOINT        3
-#define VECTOR_INVALID_OPCODE    6
-#define VECTOR_NOT_AVAILABLE     7
-#define VECTOR_DOUBLE_FAULT      8
+#define VECTOR_DEBUG              1
+#define VECTOR_NMI                2
+#define VECTOR_BREAKPOINT         3
+#define VECTOR_INVALID_OPCODE     6
+#define VECTOR_NOT_AVAILABLE      7
+#define VECTOR_DOUBLE_FAULT       8
 #define VECTOR_GENERAL_PROTECTION 13
-#define VECTOR_PAGE_FAULT        14
-#define VECTOR_MACHINE_CHECK     18
-#define VECTOR_EXCEPTION_COUNT   32
+#define VECTOR_PAGE_FAULT         14
+#define VECTOR_MACHINE_CHECK      18
+#define VECTOR_EXCEPTION_COUNT    32
 // 0x20-0x2f: where the masked 8259 pair would deliver spurious interrupts
 #define VECTOR_PIC_BASE      0x20
 #define VECTOR_EXTERNAL_BASE 0x30 // + global interrupt number

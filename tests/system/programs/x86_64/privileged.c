@@ -13,37 +13,36 @@
 
 INSTRUCTION(do_hlt, "hlt")
 INSTRUCTION(do_cli, "cli")
-INSTRUCTION(do_in, "mov $0x64, %edx; in %dx, %al")
-INSTRUCTION(do_out, "mov $0x80, %edx; out %al, %dx")
-INSTRUCTION(do_rdmsr, "mov $0xc0000080, %ecx; rdmsr")
-INSTRUCTION(do_wrmsr, "mov $0xc0000082, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr")
-INSTRUCTION(do_cr0, "mov %cr0, %rax")
-INSTRUCTION(do_cr3, "mov %cr3, %rax; mov %rax, %cr3")
-INSTRUCTION(do_dr7, "mov %dr7, %rax")
-INSTRUCTION(do_lidt, "lidt (%rsp)")
-INSTRUCTION(do_lgdt, "lgdt (%rsp)")
-INSTRUCTION(do_ltr, "mov $0x28, %eax; ltr %ax")
-INSTRUCTION(do_invlpg, "invlpg (%rsp)")
+INSTRUCTION(do_in, "mov $0x64, %%edx; in %%dx, %%al")
+INSTRUCTION(do_out, "mov $0x80, %%edx; out %%al, %%dx")
+INSTRUCTION(do_rdmsr, "mov $0xc0000080, %%ecx; rdmsr")
+INSTRUCTION(do_wrmsr, "mov $0xc0000082, %%ecx; xor %%eax, %%eax; xor %%edx, %%edx; wrmsr")
+INSTRUCTION(do_cr0, "mov %%cr0, %%rax")
+INSTRUCTION(do_cr3, "mov %%cr3, %%rax; mov %%rax, %%cr3")
+INSTRUCTION(do_dr7, "mov %%dr7, %%rax")
+INSTRUCTION(do_lidt, "lidt (%%rsp)")
+INSTRUCTION(do_lgdt, "lgdt (%%rsp)")
+INSTRUCTION(do_ltr, "mov $0x28, %%eax; ltr %%ax")
+INSTRUCTION(do_invlpg, "invlpg (%%rsp)")
 INSTRUCTION(do_swapgs, "swapgs")
 INSTRUCTION(do_sysret, "sysretq")
 INSTRUCTION(do_wbinvd, "wbinvd")
-INSTRUCTION(do_xsetbv, "xor %ecx, %ecx; mov $7, %eax; xor %edx, %edx; xsetbv")
-INSTRUCTION(do_vmrun, "xor %eax, %eax; vmrun")
+INSTRUCTION(do_xsetbv, "xor %%ecx, %%ecx; mov $7, %%eax; xor %%edx, %%edx; xsetbv")
+INSTRUCTION(do_vmrun, "xor %%eax, %%eax; vmrun")
 INSTRUCTION(do_stgi, "stgi")
 INSTRUCTION(do_clgi, "clgi")
 INSTRUCTION(do_vmmcall, "vmmcall")
 INSTRUCTION(do_vmcall, "vmcall")
-INSTRUCTION(do_iret, "push $0; push $0; push $0; push $8; push $0; iretq")
 INSTRUCTION(do_int_80, "int $0x80")
 INSTRUCTION(do_int_3, "int3")
 INSTRUCTION(do_int_df, "int $8")
 INSTRUCTION(do_sysenter, "sysenter")
 INSTRUCTION(do_ud2, "ud2")
-INSTRUCTION(do_divide, "xor %edx, %edx; xor %ecx, %ecx; mov $1, %eax; div %ecx")
-INSTRUCTION(do_overflow_divide, "mov $1, %edx; mov $1, %ecx; xor %eax, %eax; div %ecx")
-INSTRUCTION(do_trap_flag, "pushfq; orq $0x100, (%rsp); popfq; nop; nop")
-INSTRUCTION(do_bad_segment, "mov $0x1238, %eax; mov %ax, %ds")
-INSTRUCTION(do_stack_noncanonical, "mov $0x8000000000000000, %rsp; push %rax")
+INSTRUCTION(do_divide, "xor %%edx, %%edx; xor %%ecx, %%ecx; mov $1, %%eax; div %%ecx")
+INSTRUCTION(do_overflow_divide, "mov $1, %%edx; mov $1, %%ecx; xor %%eax, %%eax; div %%ecx")
+INSTRUCTION(do_trap_flag, "pushfq; orq $0x100, (%%rsp); popfq; nop; nop")
+INSTRUCTION(do_bad_segment, "mov $0x1238, %%eax; mov %%ax, %%ds")
+INSTRUCTION(do_stack_noncanonical, "mov $0x8000000000000000, %%rsp; push %%rax")
 
 static const struct privileged {
     const char *name;
@@ -71,7 +70,6 @@ static const struct privileged {
     {"clgi", do_clgi},
     {"vmmcall", do_vmmcall},
     {"vmcall", do_vmcall},
-    {"iret-to-kernel", do_iret},
     {"int-80", do_int_80},
     {"int-3", do_int_3},
     {"int-8", do_int_df},

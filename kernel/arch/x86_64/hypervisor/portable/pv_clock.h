@@ -36,5 +36,5 @@ struct pv_clock_scale {
 // `tsc_hz` is not zero.
 struct pv_clock_scale pv_clock_scale_from_hz(uint64_t tsc_hz);
 uint64_t pv_clock_scale_apply(struct pv_clock_scale scale, uint64_t tsc);
-// Nanoseconds, rounded up; UINT64_MAX if they do not fit.
+// Nanoseconds, rounded up; UINT64_MAX if they do not fit. Frequencies up to 16 GHz.
 uint64_t pv_clock_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz);

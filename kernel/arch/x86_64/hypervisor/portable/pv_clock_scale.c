@@ -17,7 +17,7 @@ struct pv_clock_scale pv_clock_scale_from_hz(uint64_t tsc_hz)
         hz <<= 1;
         scale.shift++;
     }
-    scale.multiplier = (uint32_t)(((unsigned __int128)NS_PER_S << 32) / hz);
+    scale.multiplier = (uint32_t)(((uint64_t)NS_PER_S << 32) / hz);
     return scale;
 }
 
@@ -32,7 +32,9 @@ uint64_t pv_clock_scale_apply(struct pv_clock_scale scale, uint64_t tsc)
 
 uint64_t pv_clock_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz)
 {
-    unsigned __int128 ns = ((unsigned __int128)ticks * NS_PER_S + tsc_hz - 1) / tsc_hz;
+    uint64_t seconds = ticks / tsc_hz, rest = ticks % tsc_hz;
 
-    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+    if (seconds >= UINT64_MAX / NS_PER_S)
+        return UINT64_MAX;
+    return seconds * NS_PER_S + (rest * NS_PER_S + tsc_hz - 1) / tsc_hz;
 }

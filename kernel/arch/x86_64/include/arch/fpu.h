@@ -1,10 +1,11 @@
 // Floating-point and vector state (x87, SSE, AVX, AVX-512), switched lazily.
 //
-// At most one state is live in a CPU's registers (x86_cpu.fpu_live). It is saved when its thread is switched out or another
-// state is acquired, and loaded again only if the registers were used for something else meanwhile. CR0.TS is clear
-// only while the running thread's own user-mode state is live, so user mode faults (#NM) on first use, and never sees a
-// guest's registers: acquiring any other state leaves CR0.TS set.
-// All functions but alloc and free: interrupts disabled, XCR0 as fpu_host_xcr0().
+// At most one state is live in a CPU's registers (x86_cpu.fpu_live). It is saved when its thread is
+// switched out or another state is acquired, and loaded again only if the registers were used for
+// something else meanwhile. CR0.TS is clear only while the running thread's own user-mode state is
+// live, so user mode faults (#NM) on first use, and never sees a guest's registers: acquiring any
+// other state leaves CR0.TS set. All functions but alloc and free: interrupts disabled, XCR0 as
+// fpu_host_xcr0().
 #pragma once
 
 #include <stddef.h>
@@ -17,14 +18,15 @@
 struct job;
 
 struct fpu_state {
-    uint32_t cpu_index; // whose registers had it last; UINT32_MAX: none
+    uint32_t cpu_index;  // whose registers had it last; UINT32_MAX: none
     uint32_t size_bytes; // of the whole allocation
     struct job *job;
-    uint8_t area[] __attribute__((aligned(64))); // XSAVE (standard form), or FXSAVE if the CPU lacks it
+    uint8_t area[]
+        __attribute__((aligned(64))); // XSAVE (standard form), or FXSAVE if the CPU lacks it
 };
 
-// A state as after processor reset with the x87 control word and MXCSR that programs expect, charged to `job`. NULL: no
-// memory. Aligned to 64 bytes.
+// A state as after processor reset with the x87 control word and MXCSR that programs expect,
+// charged to `job`. NULL: no memory. Aligned to 64 bytes.
 struct fpu_state *fpu_state_alloc(struct job *job);
 // Not live on any CPU (a switched-out thread's is not). NULL is ignored.
 void fpu_state_free(struct fpu_state *state);
@@ -43,10 +45,12 @@ static inline void fpu_acquire(struct fpu_state *state)
     if (live != state)
         fpu_acquire_slow(state);
 }
-// Saves the live state, whosever it is, and sets CR0.TS; arch_thread_switch calls it before a thread leaves the CPU.
+// Saves the live state, whosever it is, and sets CR0.TS; arch_thread_switch calls it before a
+// thread leaves the CPU.
 void fpu_release_current_thread(void);
 
-// The XCR0 the host runs with: every feature of the list above that the CPU has. 0: the CPU has no XSAVE.
+// The XCR0 the host runs with: every feature of the list above that the CPU has. 0: the CPU has no
+// XSAVE.
 uint64_t fpu_host_xcr0(void);
 
 // Start-up, on each CPU: CR0, CR4, XCR0.

@@ -1,5 +1,5 @@
-// What the CPU finds through its GS segment while in the kernel. The assembly entry code uses the offsets, so this header
-// is included by .S files too.
+// What the CPU finds through its GS segment while in the kernel. The assembly entry code uses the
+// offsets, so this header is included by .S files too.
 #pragma once
 
 #define PERCPU_CURRENT_THREAD 8
@@ -37,7 +37,7 @@ struct x86_tss {
 struct x86_tlb_request {
     const struct arch_aspace *aspace; // NULL: of the kernel's half
     uint64_t addr, size_bytes;
-    bool is_destroyed; // the tables go away: leave them
+    bool is_destroyed;    // the tables go away: leave them
     uint64_t waiting_for; // CPUs that have not answered; atomic
 };
 
@@ -45,16 +45,17 @@ struct x86_cpu {
     struct x86_cpu *self;
     struct thread *current_thread;
     struct cpu *cpu;
-    uint64_t user_sp;           // scratch of the system call entry
-    struct fpu_state *fpu_live; // whose floating-point state is in the registers and may have changed, or NULL
+    uint64_t user_sp; // scratch of the system call entry
+    struct fpu_state
+        *fpu_live; // whose floating-point state is in the registers and may have changed, or NULL
     struct fpu_state *fpu_cached;      // whose state the registers had last
     struct arch_aspace *loaded_aspace; // whose tables CR3 holds, NULL for the kernel's own
     uint32_t apic_id;
     uint32_t reserved;
     struct x86_tss tss __attribute__((aligned(64)));
     uint64_t gdt[X86_GDT_ENTRIES] __attribute__((aligned(16)));
-    struct x86_tlb_request tlb_request; // made by this CPU
-    uint64_t tlb_requested_by;          // CPUs with a request to this one; atomic
+    struct x86_tlb_request tlb_request;  // made by this CPU
+    uint64_t tlb_requested_by;           // CPUs with a request to this one; atomic
     const struct x86_frame *fault_frame; // of the exception that led to a panic
 };
 

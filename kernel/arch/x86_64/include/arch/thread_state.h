@@ -1,8 +1,9 @@
 // struct arch_thread on x86-64.
 //
-// While a thread runs, in the kernel too, its user FS base is in the FS register and its user GS base in the KernelGSBase
-// MSR; they are stored here only while it is switched out. Whoever loads other values (the world switch) puts these back
-// before the thread can be switched out or returns to user mode.
+// While a thread runs, in the kernel too, its user FS base is in the FS register and its user GS
+// base in the KernelGSBase MSR; they are stored here only while it is switched out. Whoever loads
+// other values (the world switch) puts these back before the thread can be switched out or returns
+// to user mode.
 #pragma once
 
 // Size of struct arch_thread, so that the entry code finds thread->pending, which follows it.

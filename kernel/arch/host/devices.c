@@ -1,0 +1,136 @@
+// Console, interrupts and power of the host port; see host.h.
+
+#include "kernel/arch/host/host_cpu.h"
+
+#include <arch/console.h>
+#include <arch/interrupts.h>
+#include <arch/power.h>
+
+#include <string.h>
+
+#include "kernel/arch/host/host_interrupts.h"
+#include "kernel/object/interrupt.h"
+
+#define CONSOLE_BYTES ((size_t)64 << 10)
+#define IRQ_COUNT     64
+
+static char console[CONSOLE_BYTES + 1];
+static size_t console_used;
+static uint32_t power_action;
+
+struct host_irq {
+    bool is_unmasked, is_raised;
+};
+static struct host_irq irqs[IRQ_COUNT];
+
+void arch_console_write(const char *text, size_t size_bytes)
+{
+    if (size_bytes > CONSOLE_BYTES - console_used)
+        console_used = 0;
+    if (size_bytes > CONSOLE_BYTES)
+        size_bytes = CONSOLE_BYTES;
+    memcpy(console + console_used, text, size_bytes);
+    console_used += size_bytes;
+}
+
+const char *host_take_console_text(void)
+{
+    console[console_used] = '\0';
+    console_used = 0;
+    return console;
+}
+
+// --- interrupts -----------------------------------------------------------------------------------
+
+uint32_t arch_interrupt_count(void)
+{
+    return IRQ_COUNT;
+}
+
+mx_status_t arch_interrupt_configure(uint32_t irq)
+{
+    if (irq >= IRQ_COUNT)
+        return MX_ERR_OUT_OF_RANGE;
+    irqs[irq] = (struct host_irq){.is_unmasked = false};
+    return MX_OK;
+}
+
+void arch_interrupt_mask(uint32_t irq)
+{
+    if (irq < IRQ_COUNT)
+        irqs[irq].is_unmasked = false;
+}
+
+void arch_interrupt_unmask(uint32_t irq)
+{
+    irqs[irq].is_unmasked = true;
+}
+
+bool host_interrupt_is_masked(uint32_t irq)
+{
+    return !irqs[irq].is_unmasked;
+}
+
+bool host_raise_interrupt(uint32_t irq)
+{
+    if (!irqs[irq].is_unmasked)
+        return false;
+    irqs[irq].is_raised = true;
+    return true;
+}
+
+bool host_interrupt_is_pending(void)
+{
+    for (uint32_t i = 0; i < IRQ_COUNT; i++) {
+        if (irqs[i].is_raised && irqs[i].is_unmasked)
+            return true;
+    }
+    return false;
+}
+
+void host_dispatch_interrupt(void)
+{
+    for (uint32_t i = 0; i < IRQ_COUNT; i++) {
+        if (irqs[i].is_raised && irqs[i].is_unmasked) {
+            irqs[i] = (struct host_irq){.is_raised = false};
+            interrupt_dispatch(i);
+            return;
+        }
+    }
+}
+
+mx_status_t arch_port_read(uint32_t port, uint32_t width_bytes, uint32_t *value)
+{
+    (void)port;
+    (void)width_bytes;
+    (void)value;
+    return MX_ERR_NOT_SUPPORTED;
+}
+
+mx_status_t arch_port_write(uint32_t port, uint32_t width_bytes, uint32_t value)
+{
+    (void)port;
+    (void)width_bytes;
+    (void)value;
+    return MX_ERR_NOT_SUPPORTED;
+}
+
+// --- power ------------------------------------------------------------------------------------------
+
+void arch_power_off(void)
+{
+    power_action = MX_POWER_OFF;
+}
+
+void arch_reboot(void)
+{
+    power_action = MX_POWER_REBOOT;
+}
+
+uint32_t host_take_power_action(void)
+{
+    uint32_t action = power_action;
+
+    power_action = 0;
+    return action;
+}

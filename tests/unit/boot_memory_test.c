@@ -1,0 +1,120 @@
+// The range arithmetic of x86-64's start-up. The source is included, since its start-up folder is
+// not built for the host.
+#include "kernel/arch/x86_64/boot_memory.c"
+
+#include "tests/test.h"
+
+static struct memory_range handed_out[RANGE_MAX];
+static size_t handed_out_count;
+static uint8_t pretend_memory[2 * 4096];
+
+void phys_add_range(paddr_t base, uint64_t size_bytes)
+{
+    handed_out[handed_out_count++] = (struct memory_range){base.raw, size_bytes};
+}
+
+void *arch_phys_to_virt(paddr_t address)
+{
+    return pretend_memory + address.raw % sizeof(pretend_memory);
+}
+
+static void start_over(void)
+{
+    ram.count = free_ram.count = handed_out_count = 0;
+}
+
+static void expect_range(struct memory_range range, uint64_t base, uint64_t end)
+{
+    EXPECT_EQ(range.base, base);
+    EXPECT_EQ(range.base + range.size_bytes, end);
+}
+
+TEST(ram_is_rounded_inwards_and_sorted)
+{
+    const struct memory_range *ranges;
+
+    start_over();
+    boot_memory_add_ram(0x100000, 0x200000);
+    boot_memory_add_ram(0x10, 0x9fbf0);
+    boot_memory_add_ram(0x5000, 10);
+    ASSERT_EQ(boot_memory_ram(&ranges), 2);
+    expect_range(ranges[0], 0x1000, 0x9f000);
+    expect_range(ranges[1], 0x100000, 0x300000);
+}
+
+TEST(ranges_that_touch_or_overlap_are_one)
+{
+    const struct memory_range *ranges;
+
+    start_over();
+    boot_memory_add_ram(0x1000, 0x1000);
+    boot_memory_add_ram(0x3000, 0x1000);
+    boot_memory_add_ram(0x2000, 0x1000);
+    boot_memory_add_ram(0x2000, 0x5000);
+    ASSERT_EQ(boot_memory_ram(&ranges), 1);
+    expect_range(ranges[0], 0x1000, 0x7000);
+}
+
+TEST(reserving_splits_what_is_free_but_not_ram)
+{
+    const struct memory_range *ranges;
+
+    start_over();
+    boot_memory_add_ram(0x10000, 0x10000);
+    boot_memory_reserve(0x14800, 0x100);
+    boot_memory_finish();
+    ASSERT_EQ(boot_memory_ram(&ranges), 1);
+    ASSERT_EQ(handed_out_count, 2);
+    expect_range(handed_out[0], 0x10000, 0x14000);
+    expect_range(handed_out[1], 0x15000, 0x20000);
+}
+
+TEST(removing_takes_from_ram_and_free)
+{
+    const struct memory_range *ranges;
+
+    start_over();
+    boot_memory_add_ram(0, 0x10000);
+    boot_memory_remove_ram(0xf001, 0x100000);
+    boot_memory_finish();
+    ASSERT_EQ(boot_memory_ram(&ranges), 1);
+    expect_range(ranges[0], 0, 0xf000);
+    ASSERT_EQ(handed_out_count, 1);
+    expect_range(handed_out[0], 0, 0xf000);
+}
+
+TEST(ranges_beyond_the_linear_map_are_cut_and_never_wrap)
+{
+    const struct memory_range *ranges;
+
+    start_over();
+    boot_memory_add_ram(PHYSICAL_LIMIT - 0x1000, UINT64_MAX);
+    boot_memory_add_ram(UINT64_MAX - 0x1000, 0x2000);
+    ASSERT_EQ(boot_memory_ram(&ranges), 1);
+    expect_range(ranges[0], PHYSICAL_LIMIT - 0x1000, PHYSICAL_LIMIT);
+}
+
+TEST(more_ranges_than_the_table_holds_are_left_out)
+{
+    const struct memory_range *ranges;
+
+    start_over();
+    for (uint64_t i = 0; i < RANGE_MAX + 20; i++)
+        boot_memory_add_ram(i * 0x2000, 0x1000);
+    boot_memory_reserve(0x400, 0x10);
+    EXPECT_EQ(boot_memory_ram(&ranges), RANGE_MAX);
+}
+
+TEST(early_pages_come_from_below_the_mapped_limit_and_are_zero)
+{
+    start_over();
+    boot_memory_add_ram(BOOT_MAPPED_BYTES - 0x2000, 0x10000);
+    memset(pretend_memory, 0xff, sizeof(pretend_memory));
+    EXPECT_EQ(boot_memory_alloc_page().raw, BOOT_MAPPED_BYTES - 0x1000);
+    EXPECT_EQ(pretend_memory[4096], 0);
+    EXPECT_EQ(boot_memory_alloc_page().raw, BOOT_MAPPED_BYTES - 0x2000);
+    EXPECT_TRUE(paddr_is_none(boot_memory_alloc_page()));
+    boot_memory_finish();
+    ASSERT_EQ(handed_out_count, 1);
+    expect_range(handed_out[0], BOOT_MAPPED_BYTES, BOOT_MAPPED_BYTES + 0xe000);
+}

@@ -1,0 +1,42 @@
+// The machine that a guest finds: what every architecture implements once (vmm/monitor/ARCH/).
+//
+// Unless said otherwise, calls are made by the main thread before the first vCPU runs.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <machina/hypervisor.h>
+
+#include "vmm/loader/boot.h"
+#include "vmm/monitor/guest.h"
+#include "vmm/pci/pci_device.h"
+
+// How much RAM may lie below the machine's devices, from address 0.
+extern const uint64_t machine_low_ram_bytes;
+// Whether a doorbell is cheaper by an I/O port than in memory.
+extern const bool machine_has_io_ports;
+
+// Makes all platform devices and their traps.
+MX_MUST_CHECK mx_status_t machine_create(struct guest *guest, struct machine **out);
+// Puts a PCI device on the bus, with its pin connected. NO_RESOURCES: no slot is free.
+MX_MUST_CHECK mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device);
+// Loads the kernel; every device is there. On failure `reason` says why.
+MX_MUST_CHECK mx_status_t machine_load(struct machine *machine, const struct boot_blob *kernel,
+                                       const struct boot_blob *ramdisk, char *reason,
+                                       size_t reason_bytes);
+
+// By the thread of the vCPU: its state before it runs for the first time. Only vCPU 0 starts by itself.
+MX_MUST_CHECK mx_status_t machine_start_vcpu(struct machine *machine, struct guest_vcpu *vcpu);
+// By the thread of the vCPU, lock not held: does what a packet asks for and puts the answer into it. May end the guest.
+void machine_handle_packet(struct machine *machine, struct guest_vcpu *vcpu,
+                           struct mx_vcpu_packet *packet);
+
+// --- by the main thread at any time, lock not held ----------------------------------------------
+
+void machine_press_power_button(struct machine *machine);
+void machine_attach_serial(struct machine *machine, mx_handle_t stream);
+// Gives back the stream that is attached to the serial port, or MX_HANDLE_INVALID.
+mx_handle_t machine_detach_serial(struct machine *machine);
+void machine_serial_event(struct machine *machine, uint64_t key);
+void machine_timer_event(struct machine *machine);
