@@ -29,6 +29,7 @@ struct spinlock sched_lock = SPINLOCK_INIT;
 
 static struct run_queue run_queues[CPU_MAX];
 static struct thread idle_threads[CPU_MAX];
+static struct thread *running_threads[CPU_MAX];
 static struct wait_queue reaper_queue;
 static struct list_node dead_threads;
 
@@ -86,17 +87,22 @@ static struct cpu *choose_cpu(const struct thread *thread)
     return last;
 }
 
+// What the thread that runs on `cpu` has used up to now.
+static uint64_t running_used(const struct cpu *cpu, mx_time_t now)
+{
+    const struct thread *running = running_threads[cpu->index];
+    uint64_t ran = now > running->last_start ? (uint64_t)(now - running->last_start) : 0;
+
+    return running->virtual_runtime_ns + ran;
+}
+
 // Whether `thread`, newly in the queue of `cpu`, should run before what runs there now.
 static bool should_preempt(const struct cpu *cpu, const struct thread *thread, const struct thread *running)
 {
     if (running == cpu->idle_thread)
         return true;
-    mx_time_t ran = arch_time_now() - running->last_start;
-    uint64_t used = running->virtual_runtime_ns + (ran > 0 ? (uint64_t)ran : 0);
-    return thread->virtual_runtime_ns + WAKE_GRANULARITY_NS < used;
+    return thread->virtual_runtime_ns + WAKE_GRANULARITY_NS < running_used(cpu, arch_time_now());
 }
-
-static struct thread *running_threads[CPU_MAX];
 
 static void make_ready(struct thread *thread)
 {
@@ -149,6 +155,33 @@ static struct thread *steal(struct cpu *cpu)
     place_in_queue(run_queue_of(cpu), thread);
     cpu->stats.migrations++;
     return thread;
+}
+
+// Fairness across CPUs: if a thread that waits here has had clearly less than one that runs elsewhere, it goes there, where it
+// will run next.
+static void balance(struct cpu *cpu, mx_time_t now)
+{
+    struct run_queue *queue = run_queue_of(cpu);
+    struct thread *waiting = LIST_FIRST(&queue->threads, struct thread, node);
+    struct cpu *target = NULL;
+    uint64_t most = waiting != NULL ? waiting->virtual_runtime_ns + 2 * SLICE_NS : 0;
+
+    for (uint32_t i = 0; waiting != NULL && i < cpu_count; i++) {
+        if (i == cpu->index || !cpus[i].is_online || running_threads[i] == cpus[i].idle_thread)
+            continue;
+        if (running_used(&cpus[i], now) > most) {
+            most = running_used(&cpus[i], now);
+            target = &cpus[i];
+        }
+    }
+    if (target == NULL)
+        return;
+    list_remove(&waiting->node);
+    queue->count--;
+    waiting->cpu = target;
+    target->stats.migrations++;
+    insert_by_runtime(run_queue_of(target), waiting);
+    request_reschedule(target);
 }
 
 static void account_runtime(struct thread *thread, mx_time_t now)
@@ -208,6 +241,7 @@ static void schedule_locked(void)
     next->state = THREAD_RUNNING;
     next->cpu = cpu;
     next->last_start = now;
+    balance(cpu, now);
     set_slice(cpu, now);
     if (next == previous)
         return;

@@ -3,9 +3,9 @@
 
 #include "kernel/hypervisor/vcpu.h"
 
-#define GUEST_RIGHTS                                                                               \
-    (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_WRITE | MX_RIGHT_SIGNAL | MX_RIGHT_INSPECT | \
-     MX_RIGHT_MANAGE | MX_RIGHT_WAIT)
+#define GUEST_RIGHTS                                                             \
+    (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_WRITE | MX_RIGHT_SIGNAL | \
+     MX_RIGHT_INSPECT | MX_RIGHT_MANAGE | MX_RIGHT_WAIT)
 
 static void free_trap(struct guest *guest, struct trap *trap)
 {
@@ -94,7 +94,8 @@ static mx_status_t check_trap(const struct mx_trap *trap, const struct port *por
     return MX_OK;
 }
 
-mx_status_t guest_set_trap(struct guest *guest, const struct mx_trap *description, struct port *port)
+mx_status_t guest_set_trap(struct guest *guest, const struct mx_trap *description,
+                           struct port *port)
 {
     mx_status_t status = check_trap(description, port);
     arch_interrupt_state_t state;
@@ -144,7 +145,8 @@ static void fill_hit(const struct trap *trap, struct guest_trap_hit *hit)
     hit->key = trap->key;
 }
 
-bool guest_find_trap(struct guest *guest, struct trap_map *map, uint64_t addr, struct guest_trap_hit *hit)
+bool guest_find_trap(struct guest *guest, struct trap_map *map, uint64_t addr,
+                     struct guest_trap_hit *hit)
 {
     arch_interrupt_state_t state = spin_lock(&guest->trap_lock);
     const struct trap *trap = trap_map_find(map, addr);
@@ -155,8 +157,8 @@ bool guest_find_trap(struct guest *guest, struct trap_map *map, uint64_t addr, s
     return trap != NULL;
 }
 
-mx_status_t guest_write_trap(struct guest *guest, struct trap_map *map, uint64_t addr, uint64_t value,
-                             struct guest_trap_hit *hit)
+mx_status_t guest_write_trap(struct guest *guest, struct trap_map *map, uint64_t addr,
+                             uint64_t value, struct guest_trap_hit *hit)
 {
     mx_status_t status = MX_ERR_NOT_FOUND;
     arch_interrupt_state_t state = spin_lock(&guest->trap_lock);
@@ -172,7 +174,8 @@ mx_status_t guest_write_trap(struct guest *guest, struct trap_map *map, uint64_t
     return status;
 }
 
-mx_status_t guest_ring_bell(struct guest *guest, struct trap_map *map, uint64_t addr, uint64_t value)
+mx_status_t guest_ring_bell(struct guest *guest, struct trap_map *map, uint64_t addr,
+                            uint64_t value)
 {
     struct guest_trap_hit hit;
     mx_status_t status = guest_write_trap(guest, map, addr, value, &hit);
@@ -199,8 +202,10 @@ uint32_t guest_get_vcpu_info(struct guest *guest, struct mx_info_vcpu *records, 
     return count;
 }
 
-// The memory object behind `addr` if the whole range lies in one writable mapping, referenced; NULL otherwise.
-static struct vmo *find_memory(struct aspace *aspace, uint64_t addr, size_t size_bytes, uint64_t *offset)
+// The memory object behind `addr` if the whole range lies in one writable mapping, referenced; NULL
+// otherwise.
+static struct vmo *find_memory(struct aspace *aspace, uint64_t addr, size_t size_bytes,
+                               uint64_t *offset)
 {
     struct vmo *found = NULL;
     struct mapping *mapping;

@@ -1,9 +1,10 @@
 // Guests: an address space of guest-physical memory, traps in it, and vCPUs.
 //
-// A guest holds references to its job and its address space; vCPUs and interrupt lines hold references to the guest. So a
-// guest outlives all that belongs to it, and takes back its queued packets when it goes.
-// Locks: vcpus_lock protects the table of vCPUs (a vCPU enters itself at creation and leaves when it is destroyed) and may be held
-// while a vCPU is woken; trap_lock protects the trap maps and is held while a bell's packet is queued.
+// A guest holds references to its job and its address space; vCPUs and interrupt lines hold
+// references to the guest. So a guest outlives all that belongs to it, and takes back its queued
+// packets when it goes. Locks: vcpus_lock protects the table of vCPUs (a vCPU enters itself at
+// creation and leaves when it is destroyed) and may be held while a vCPU is woken; trap_lock
+// protects the trap maps and is held while a bell's packet is queued.
 #pragma once
 
 #include <arch/hypervisor.h>
@@ -35,7 +36,8 @@ static inline struct guest *guest_from_object(struct object *object)
 MUST_CHECK mx_status_t guest_create(struct job *job, struct guest **out);
 
 // As mx_guest_set_trap; `port` is NULL but for the bells, and is referenced by the trap.
-MUST_CHECK mx_status_t guest_set_trap(struct guest *guest, const struct mx_trap *trap, struct port *port);
+MUST_CHECK mx_status_t guest_set_trap(struct guest *guest, const struct mx_trap *trap,
+                                      struct port *port);
 MUST_CHECK mx_status_t guest_clear_trap(struct guest *guest, uint32_t kind, uint64_t addr);
 
 // What an access hit.
@@ -45,17 +47,18 @@ struct guest_trap_hit {
 };
 
 // For the architecture, on an access to guest memory or I/O ports. False: no trap there.
-bool guest_find_trap(struct guest *guest, struct trap_map *map, uint64_t addr, struct guest_trap_hit *hit);
+bool guest_find_trap(struct guest *guest, struct trap_map *map, uint64_t addr,
+                     struct guest_trap_hit *hit);
 // Rings the bell at `addr`, if one is there still. BAD_STATE: its port has no handles left.
 MUST_CHECK mx_status_t guest_ring_bell(struct guest *guest, struct trap_map *map, uint64_t addr,
                                        uint64_t value);
-// Both in one look-up, for the fast path of port I/O: MX_OK: it was a bell and is rung. BAD_STATE as above.
-// NOT_FOUND: no trap. SHOULD_WAIT: a synchronous trap, *hit is filled.
+// Both in one look-up, for the fast path of port I/O: MX_OK: it was a bell and is rung. BAD_STATE
+// as above. NOT_FOUND: no trap. SHOULD_WAIT: a synchronous trap, *hit is filled.
 MUST_CHECK mx_status_t guest_write_trap(struct guest *guest, struct trap_map *map, uint64_t addr,
                                         uint64_t value, struct guest_trap_hit *hit);
 
 // MX_INFO_GUEST: fills up to `capacity` records and returns how many vCPUs there are.
 uint32_t guest_get_vcpu_info(struct guest *guest, struct mx_info_vcpu *records, uint32_t capacity);
-// The guest's memory from the kernel, for structures that a paravirtual interface puts there. False: not (all of) it is
-// memory that can be written.
+// The guest's memory from the kernel, for structures that a paravirtual interface puts there.
+// False: not (all of) it is memory that can be written.
 bool guest_write_memory(struct guest *guest, uint64_t addr, const void *data, size_t size_bytes);

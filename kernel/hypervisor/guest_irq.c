@@ -1,7 +1,7 @@
 // Guest interrupt lines; see guest_irq.h.
 #include "kernel/hypervisor/guest_irq.h"
 
-#define GUEST_IRQ_RIGHTS                                                                           \
+#define GUEST_IRQ_RIGHTS \
     (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_SIGNAL | MX_RIGHT_INSPECT | MX_RIGHT_MANAGE)
 
 static void guest_irq_destroy(struct object *object)
@@ -61,16 +61,19 @@ void guest_irq_raise(struct guest_irq *irq)
     spin_unlock(&irq->lock, state);
 }
 
-static mx_status_t check_route(struct guest_irq *irq, const struct mx_irq_route *route, const struct port *port)
+static mx_status_t check_route(struct guest_irq *irq, const struct mx_irq_route *route,
+                               const struct port *port)
 {
     if (route->kind > MX_IRQ_ROUTE_PORT || (route->kind == MX_IRQ_ROUTE_PORT) != (port != NULL))
         return MX_ERR_INVALID_ARGS;
-    if (route->kind == MX_IRQ_ROUTE_MSI && !arch_guest_accepts_msi(irq->guest, route->addr, route->data))
+    if (route->kind == MX_IRQ_ROUTE_MSI &&
+        !arch_guest_accepts_msi(irq->guest, route->addr, route->data))
         return MX_ERR_INVALID_ARGS;
     return MX_OK;
 }
 
-mx_status_t guest_irq_set_route(struct guest_irq *irq, const struct mx_irq_route *route, struct port *port)
+mx_status_t guest_irq_set_route(struct guest_irq *irq, const struct mx_irq_route *route,
+                                struct port *port)
 {
     mx_status_t status = check_route(irq, route, port);
     arch_interrupt_state_t state;

@@ -1,4 +1,5 @@
-// Interrupt lines of a guest as objects: the VMM says where a line goes, a device process raises it.
+// Interrupt lines of a guest as objects: the VMM says where a line goes, a device process raises
+// it.
 #pragma once
 
 #include "kernel/hypervisor/guest.h"
@@ -19,7 +20,8 @@ static inline struct guest_irq *guest_irq_from_object(struct object *object)
 }
 
 MUST_CHECK mx_status_t guest_irq_create(struct guest *guest, struct guest_irq **out);
-// `port` is NULL but for MX_IRQ_ROUTE_PORT; the route references it. INVALID_ARGS as mx_guest_irq_route.
+// `port` is NULL but for MX_IRQ_ROUTE_PORT; the route references it. INVALID_ARGS as
+// mx_guest_irq_route.
 MUST_CHECK mx_status_t guest_irq_set_route(struct guest_irq *irq, const struct mx_irq_route *route,
                                            struct port *port);
 void guest_irq_raise(struct guest_irq *irq);

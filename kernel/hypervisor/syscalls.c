@@ -6,7 +6,7 @@
 #include "kernel/memory/user_copy.h"
 #include "kernel/object/resource.h"
 
-#define GUEST_ASPACE_RIGHTS                                                                        \
+#define GUEST_ASPACE_RIGHTS \
     (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_INSPECT)
 
 static mx_status_t get_guest(mx_handle_t handle, mx_rights_t rights, struct guest **out)
@@ -81,11 +81,12 @@ static mx_status_t return_guest(struct guest *guest, uaddr_t out_guest, uaddr_t 
     return status;
 }
 
-int64_t sys_guest_create(mx_handle_t resource, mx_handle_t job_handle, uaddr_t out_guest, uaddr_t out_aspace)
+int64_t sys_guest_create(mx_handle_t resource, mx_handle_t job_handle, uaddr_t out_guest,
+                         uaddr_t out_aspace)
 {
     struct object *job;
     struct guest *guest;
-    mx_status_t status = resource_check(resource, MX_RESOURCE_HYPERVISOR, 0, 0);
+    mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_HYPERVISOR, 0, 0);
 
     if (status != MX_OK)
         return status;
@@ -155,7 +156,8 @@ int64_t sys_guest_irq_create(mx_handle_t handle, uaddr_t out)
         return status;
     status = guest_irq_create(guest, &irq);
     object_release(&guest->object);
-    return status == MX_OK ? handle_return(&irq->object, irq->object.ops->default_rights, out) : status;
+    return status == MX_OK ? handle_return(&irq->object, irq->object.ops->default_rights, out)
+                           : status;
 }
 
 int64_t sys_guest_irq_route(mx_handle_t handle, uaddr_t route_addr)
@@ -207,7 +209,8 @@ int64_t sys_vcpu_create(mx_handle_t handle, uint32_t id, uint32_t options, uaddr
     else
         status = vcpu_create(guest, id, options, &vcpu);
     object_release(&guest->object);
-    return status == MX_OK ? handle_return(&vcpu->object, vcpu->object.ops->default_rights, out) : status;
+    return status == MX_OK ? handle_return(&vcpu->object, vcpu->object.ops->default_rights, out)
+                           : status;
 }
 
 // Only packets whose instruction the VMM emulates carry the instruction's state.

@@ -47,7 +47,8 @@ mx_status_t trap_map_insert(struct trap_map *map, struct trap *trap)
         return MX_ERR_ALREADY_EXISTS;
     if (map->count == TRAP_MAP_MAX)
         return MX_ERR_NO_RESOURCES;
-    memmove(&map->traps[index + 1], &map->traps[index], (map->count - index) * sizeof(map->traps[0]));
+    memmove(&map->traps[index + 1], &map->traps[index],
+            (map->count - index) * sizeof(map->traps[0]));
     map->traps[index] = trap;
     map->count++;
     return MX_OK;
@@ -64,7 +65,8 @@ struct trap *trap_map_remove(struct trap_map *map, enum mx_trap_kind kind, uint6
     if (trap->base != base || trap->kind != kind)
         return NULL;
     map->count--;
-    memmove(&map->traps[index], &map->traps[index + 1], (map->count - index) * sizeof(map->traps[0]));
+    memmove(&map->traps[index], &map->traps[index + 1],
+            (map->count - index) * sizeof(map->traps[0]));
     map->last_hit = NULL;
     return trap;
 }

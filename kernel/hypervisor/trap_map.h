@@ -1,6 +1,7 @@
 // The traps of one address space of a guest: ranges, sorted, that never overlap.
 //
-// The caller serialises all calls (guest->trap_lock). The map owns nothing: the traps are the guest's.
+// The caller serialises all calls (guest->trap_lock). The map owns nothing: the traps are the
+// guest's.
 #pragma once
 
 #include <machina/hypervisor.h>
@@ -26,7 +27,8 @@ struct trap_map {
 
 // The trap that `addr` lies in, or NULL.
 struct trap *trap_map_find(struct trap_map *map, uint64_t addr);
-// ALREADY_EXISTS: overlaps another. NO_RESOURCES: the map is full. The range is not empty and does not wrap.
+// ALREADY_EXISTS: overlaps another. NO_RESOURCES: the map is full. The range is not empty and does
+// not wrap.
 MUST_CHECK mx_status_t trap_map_insert(struct trap_map *map, struct trap *trap);
 // Takes out the trap of this kind that begins at `base` and returns it; NULL if there is none.
 struct trap *trap_map_remove(struct trap_map *map, enum mx_trap_kind kind, uint64_t base);

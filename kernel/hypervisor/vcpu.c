@@ -3,8 +3,8 @@
 
 #include "kernel/hypervisor/guest.h"
 
-#define VCPU_RIGHTS                                                                                \
-    (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_EXECUTE |  \
+#define VCPU_RIGHTS                                                                               \
+    (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_EXECUTE | \
      MX_RIGHT_SIGNAL | MX_RIGHT_INSPECT | MX_RIGHT_WAIT)
 
 static struct spinlock vcpu_binding_lock = SPINLOCK_INIT;

@@ -488,7 +488,7 @@ int64_t sys_vmo_create(uint64_t size_bytes, uaddr_t out)
 int64_t sys_vmo_create_physical(mx_handle_t resource, uint64_t paddr, uint64_t size_bytes, uaddr_t out)
 {
     struct vmo *vmo;
-    mx_status_t status = resource_check(resource, MX_RESOURCE_MMIO, paddr, size_bytes);
+    mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_MMIO, paddr, size_bytes);
 
     if (status == MX_OK)
         status = vmo_create_physical(PADDR(paddr), size_bytes, &vmo);
@@ -500,7 +500,7 @@ int64_t sys_vmo_create_physical(mx_handle_t resource, uint64_t paddr, uint64_t s
 int64_t sys_vmo_create_contiguous(mx_handle_t resource, uint64_t size_bytes, uaddr_t out, uaddr_t out_paddr)
 {
     struct vmo *vmo;
-    mx_status_t status = resource_check(resource, MX_RESOURCE_MMIO, 0, 0);
+    mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_MMIO, 0, 0);
 
     if (status == MX_OK)
         status = vmo_create_contiguous(process_current()->job, size_bytes, &vmo);

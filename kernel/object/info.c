@@ -274,7 +274,7 @@ static mx_status_t put_topic(mx_handle_t handle, uint32_t topic, struct info_out
     if (status != MX_OK)
         return status;
     if (topics[topic].type == MX_OBJECT_RESOURCE)
-        status = resource_check(handle, MX_RESOURCE_SYSTEM, 0, 0);
+        status = resource_check(handle, MX_RIGHT_INSPECT, MX_RESOURCE_SYSTEM, 0, 0);
     if (status == MX_OK)
         status = topics[topic].put(object, out);
     object_release(object);

@@ -88,7 +88,7 @@ static mx_status_t claim_irq(struct interrupt *interrupt)
 int64_t sys_interrupt_create(mx_handle_t resource, uint32_t irq, uaddr_t out)
 {
     struct job *job = process_current()->job;
-    mx_status_t status = resource_check(resource, MX_RESOURCE_IRQ, irq, 1);
+    mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_IRQ, irq, 1);
 
     if (status != MX_OK)
         return status;

@@ -71,7 +71,7 @@ mx_status_t log_object_create(struct job *job, struct object **out)
 int64_t sys_log_create(mx_handle_t resource, uaddr_t out)
 {
     struct object *log;
-    mx_status_t status = resource_check(resource, MX_RESOURCE_SYSTEM, 0, 0);
+    mx_status_t status = resource_check(resource, MX_RIGHT_MANAGE, MX_RESOURCE_SYSTEM, 0, 0);
 
     if (status == MX_OK)
         status = log_object_create(process_current()->job, &log);

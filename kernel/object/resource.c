@@ -57,10 +57,11 @@ static bool covers(const struct resource *resource, enum mx_resource_kind kind, 
            range_is_within(base - resource->base, size, resource->size);
 }
 
-mx_status_t resource_check(mx_handle_t handle, enum mx_resource_kind kind, uint64_t base, uint64_t size)
+mx_status_t resource_check(mx_handle_t handle, mx_rights_t rights, enum mx_resource_kind kind, uint64_t base,
+                           uint64_t size)
 {
     struct object *object;
-    mx_status_t status = handle_get(handle, MX_OBJECT_RESOURCE, 0, &object);
+    mx_status_t status = handle_get(handle, MX_OBJECT_RESOURCE, rights, &object);
 
     if (status != MX_OK)
         return status;
@@ -92,7 +93,7 @@ static mx_status_t check_port(mx_handle_t resource, uint32_t port, uint32_t widt
 {
     if (width_bytes != 1 && width_bytes != 2 && width_bytes != 4)
         return MX_ERR_INVALID_ARGS;
-    return resource_check(resource, MX_RESOURCE_IOPORT, port, width_bytes);
+    return resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_IOPORT, port, width_bytes);
 }
 
 int64_t sys_ioport_read(mx_handle_t resource, uint32_t port, uint32_t width_bytes, uaddr_t out)
@@ -114,7 +115,7 @@ int64_t sys_ioport_write(mx_handle_t resource, uint32_t port, uint32_t width_byt
 
 int64_t sys_system_power(mx_handle_t resource, uint32_t action)
 {
-    mx_status_t status = resource_check(resource, MX_RESOURCE_SYSTEM, 0, 0);
+    mx_status_t status = resource_check(resource, MX_RIGHT_MANAGE, MX_RESOURCE_SYSTEM, 0, 0);
 
     if (status != MX_OK)
         return status;

@@ -33,10 +33,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(registers, data, sizeof(registers));
     struct input input = {data + sizeof(registers), size - sizeof(registers), 0};
-    const struct guest_walk walk = {registers[0], registers[1], registers[2], registers[3], read_input, &input};
+    const struct guest_walk walk = {registers[0], registers[1], registers[2],
+                                    registers[3], read_input,   &input};
     guest_walk_translate(&walk, registers[4], &out);
     for (unsigned bits = 16; bits <= 64; bits *= 2)
-        if (mov_access_decode(input.data, input.size, bits, &mov) && (mov.length_bytes < 2 || mov.length_bytes > 15))
+        if (mov_access_decode(input.data, input.size, bits, &mov) &&
+            (mov.length_bytes < 2 || mov.length_bytes > 15))
             __builtin_trap();
     return 0;
 }

@@ -1,4 +1,5 @@
-// A guest that writes anything to its local APICs, in any mode, with messages and timers in between.
+// A guest that writes anything to its local APICs, in any mode, with messages and timers in
+// between.
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,8 @@ static void fuzz_set_timer(struct local_apic *apic, mx_time_t deadline)
     (void)apic;
     (void)deadline;
 }
-static void fuzz_send(struct local_apic *apic, const struct apic_message *message, const struct local_apic *except)
+static void fuzz_send(struct local_apic *apic, const struct apic_message *message,
+                      const struct local_apic *except)
 {
     (void)apic;
     apic_bus_send(&bus, message, except);
@@ -39,7 +41,8 @@ static void fuzz_notify(struct local_apic *apic)
 {
     (void)apic;
 }
-static const struct local_apic_ops ops = {fuzz_now, fuzz_tsc, fuzz_time_of_tsc, fuzz_set_timer, fuzz_send, fuzz_notify};
+static const struct local_apic_ops ops = {fuzz_now,       fuzz_tsc,  fuzz_time_of_tsc,
+                                          fuzz_set_timer, fuzz_send, fuzz_notify};
 
 struct step {
     uint8_t what, cpu;

@@ -20,8 +20,13 @@ static struct cpuid_result nothing(uint32_t leaf, uint32_t subleaf)
 
 static struct cpuid_model model(struct cpuid_result (*host)(uint32_t, uint32_t))
 {
-    return (struct cpuid_model){.host = host, .apic_id = 2, .vcpu_count = 4, .tsc_khz = 1000000,
-                                .host_xcr0 = 7, .xcr0 = 3, .is_apic_enabled = true};
+    return (struct cpuid_model){.host = host,
+                                .apic_id = 2,
+                                .vcpu_count = 4,
+                                .tsc_khz = 1000000,
+                                .host_xcr0 = 7,
+                                .xcr0 = 3,
+                                .is_apic_enabled = true};
 }
 
 static bool bit(uint32_t word, unsigned n)
@@ -61,12 +66,13 @@ TEST(cpuid_shows_what_the_kernel_provides_on_any_host)
     const struct cpuid_model m = model(nothing);
     struct cpuid_result r = cpuid_model_read(&m, 1, 0);
 
-    EXPECT_TRUE(bit(r.ecx, 21)); // x2APIC
-    EXPECT_TRUE(bit(r.ecx, 24)); // TSC deadline
-    EXPECT_TRUE(bit(r.ecx, 31)); // hypervisor
+    EXPECT_TRUE(bit(r.ecx, 21));  // x2APIC
+    EXPECT_TRUE(bit(r.ecx, 24));  // TSC deadline
+    EXPECT_TRUE(bit(r.ecx, 31));  // hypervisor
     EXPECT_FALSE(bit(r.ecx, 28)); // AVX is the host's
     r = cpuid_model_read(&m, 0x40000000, 0);
-    EXPECT_TRUE(memcmp(&r.ebx, "KVMK", 4) == 0 && memcmp(&r.ecx, "VMKV", 4) == 0 && memcmp(&r.edx, "M\0\0", 4) == 0);
+    EXPECT_TRUE(memcmp(&r.ebx, "KVMK", 4) == 0 && memcmp(&r.ecx, "VMKV", 4) == 0 &&
+                memcmp(&r.edx, "M\0\0", 4) == 0);
     r = cpuid_model_read(&m, 0x40000001, 0);
     EXPECT_EQ(r.eax, 0x0100800bu);
     EXPECT_EQ(cpuid_model_read(&m, 0x40000010, 0).eax, 1000000u);

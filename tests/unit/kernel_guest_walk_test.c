@@ -46,11 +46,11 @@ TEST(walk_of_four_levels_finds_pages_of_all_sizes)
     uint64_t out;
 
     memset(memory, 0, sizeof(memory));
-    set64(0x1000 + 8 * 256, 0x2003);                   // top half
+    set64(0x1000 + 8 * 256, 0x2003); // top half
     set64(0x2000, 0x3003);
     set64(0x2000 + 8, 0x0000004040000083 | 1ull << 63); // 1 GiB, no-execute
     set64(0x3000, 0x4003);
-    set64(0x3000 + 8, 0x600083);                       // 2 MiB
+    set64(0x3000 + 8, 0x600083); // 2 MiB
     set64(0x4000 + 8 * 5, 0x77003);
     EXPECT_TRUE(walk(CR0_PAGING, CR4_PAE_ON, EFER_LONG, 0xffff800000005abc, &out));
     EXPECT_EQ(out, 0x77abcu);
@@ -98,7 +98,7 @@ TEST(walk_ends_when_tables_are_not_in_memory)
 TEST(mov_decodes_loads_as_well_as_stores)
 {
     const uint8_t load[] = {0x8b, 0x80, 0x00, 0xe3, 0xee, 0xfe}; // mov eax, [rax - 0x1111d00]
-    const uint8_t store[] = {0x44, 0x89, 0x07};                   // mov [rdi], r8d
+    const uint8_t store[] = {0x44, 0x89, 0x07};                  // mov [rdi], r8d
     const uint8_t immediate[] = {0xc7, 0x07, 1, 2, 3, 4};
     const uint8_t other[] = {0x01, 0x07};
     struct mov_access mov;
@@ -127,7 +127,8 @@ TEST(pv_clock_scale_is_within_a_millionth_for_all_frequencies)
 
         EXPECT_LE(ns, 100000000000u + 100000u);
         EXPECT_GE(ns, 100000000000u - 100000u);
-        EXPECT_GE(pv_clock_ns_from_ticks(hz[i] * 3 + 1, hz[i]), 3000000001u - 1 + (hz[i] < 1000000000));
+        EXPECT_GE(pv_clock_ns_from_ticks(hz[i] * 3 + 1, hz[i]),
+                  3000000001u - 1 + (hz[i] < 1000000000));
     }
     EXPECT_EQ(pv_clock_ns_from_ticks(UINT64_MAX, 1000000), UINT64_MAX);
     EXPECT_EQ(pv_clock_ns_from_ticks(1, 2000000000), 1u);

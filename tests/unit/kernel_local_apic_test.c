@@ -4,7 +4,7 @@
 #include "tests/test.h"
 
 #define MSR(offset) (MSR_X2APIC_BASE + ((offset) >> 4))
-#define CPUS 4
+#define CPUS        4
 
 static struct local_apic apics[CPUS];
 static struct apic_bus bus;
@@ -31,7 +31,8 @@ static void fake_set_timer(struct local_apic *apic, mx_time_t deadline)
 {
     timer_at[apic->id] = deadline;
 }
-static void fake_send(struct local_apic *apic, const struct apic_message *message, const struct local_apic *except)
+static void fake_send(struct local_apic *apic, const struct apic_message *message,
+                      const struct local_apic *except)
 {
     (void)apic;
     apic_bus_send(&bus, message, except);
@@ -41,7 +42,8 @@ static void fake_notify(struct local_apic *apic)
     (void)apic;
     notify_count++;
 }
-static const struct local_apic_ops ops = {fake_now, fake_tsc, fake_time_of_tsc, fake_set_timer, fake_send, fake_notify};
+static const struct local_apic_ops ops = {fake_now,       fake_tsc,  fake_time_of_tsc,
+                                          fake_set_timer, fake_send, fake_notify};
 
 static void start(bool x2apic)
 {
@@ -116,7 +118,8 @@ TEST(apic_base_follows_the_state_machine)
     start(true);
     EXPECT_FALSE(local_apic_write_base(apic, LOCAL_APIC_PAGE_DEFAULT | APIC_BASE_ENABLE, 40));
     EXPECT_TRUE(local_apic_write_base(apic, LOCAL_APIC_PAGE_DEFAULT, 40));
-    EXPECT_FALSE(local_apic_write_base(apic, LOCAL_APIC_PAGE_DEFAULT | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 40));
+    EXPECT_FALSE(local_apic_write_base(
+        apic, LOCAL_APIC_PAGE_DEFAULT | APIC_BASE_ENABLE | APIC_BASE_X2APIC, 40));
     EXPECT_TRUE(local_apic_write_base(apic, LOCAL_APIC_PAGE_DEFAULT | APIC_BASE_ENABLE, 40));
     EXPECT_FALSE(local_apic_write_base(apic, LOCAL_APIC_PAGE_DEFAULT | APIC_BASE_X2APIC, 40));
     EXPECT_FALSE(local_apic_write_base(apic, ((uint64_t)1 << 40) | APIC_BASE_ENABLE, 40));
@@ -147,7 +150,8 @@ TEST(apic_matches_logical_destinations_in_every_model)
     uint8_t eoi;
 
     start(true);
-    write_msr(0, LOCAL_APIC_ICR_LOW, (uint64_t)0x6 << 32 | LOCAL_APIC_ICR_LOGICAL | 0x61); // ids 1 and 2
+    write_msr(0, LOCAL_APIC_ICR_LOW,
+              (uint64_t)0x6 << 32 | LOCAL_APIC_ICR_LOGICAL | 0x61); // ids 1 and 2
     EXPECT_EQ(pending(0), -1);
     EXPECT_EQ(pending(1), 0x61);
     EXPECT_EQ(pending(2), 0x61);
@@ -180,9 +184,11 @@ TEST(apic_lowest_priority_reaches_exactly_one)
         unsigned reached = 0;
 
         write_msr(0, LOCAL_APIC_ICR_LOW,
-                  (uint64_t)0xe << 32 | LOCAL_APIC_ICR_LOGICAL | LOCAL_APIC_DELIVERY_LOWEST << 8 | (0x60 + round));
+                  (uint64_t)0xe << 32 | LOCAL_APIC_ICR_LOGICAL | LOCAL_APIC_DELIVERY_LOWEST << 8 |
+                      (0x60 + round));
         for (unsigned i = 0; i < CPUS; i++)
-            reached += local_apic_take_posted(&apics[i]) == 0 && local_apic_pending_vector(&apics[i]) == (int)(0x60 + round);
+            reached += local_apic_take_posted(&apics[i]) == 0 &&
+                       local_apic_pending_vector(&apics[i]) == (int)(0x60 + round);
         EXPECT_EQ(reached, 1u);
         EXPECT_NE(pending(0), (int)(0x60 + round));
     }
@@ -193,8 +199,10 @@ TEST(apic_passes_nmi_init_and_startup_to_the_cpu)
     start(true);
     write_msr(0, LOCAL_APIC_ICR_LOW, (uint64_t)1 << 32 | LOCAL_APIC_DELIVERY_NMI << 8);
     EXPECT_EQ(local_apic_take_posted(&apics[1]), APIC_POSTED_NMI);
-    write_msr(0, LOCAL_APIC_ICR_LOW, (uint64_t)1 << 32 | LOCAL_APIC_ICR_ASSERT | LOCAL_APIC_DELIVERY_INIT << 8);
-    write_msr(0, LOCAL_APIC_ICR_LOW, (uint64_t)1 << 32 | LOCAL_APIC_ICR_LEVEL | LOCAL_APIC_DELIVERY_INIT << 8);
+    write_msr(0, LOCAL_APIC_ICR_LOW,
+              (uint64_t)1 << 32 | LOCAL_APIC_ICR_ASSERT | LOCAL_APIC_DELIVERY_INIT << 8);
+    write_msr(0, LOCAL_APIC_ICR_LOW,
+              (uint64_t)1 << 32 | LOCAL_APIC_ICR_LEVEL | LOCAL_APIC_DELIVERY_INIT << 8);
     write_msr(0, LOCAL_APIC_ICR_LOW, (uint64_t)1 << 32 | LOCAL_APIC_DELIVERY_STARTUP << 8 | 0x9a);
     EXPECT_EQ(local_apic_take_posted(&apics[1]), APIC_POSTED_INIT | APIC_POSTED_STARTUP);
     EXPECT_EQ(apics[1].posted_startup_vector, 0x9au);
@@ -210,7 +218,8 @@ TEST(apic_reports_eoi_of_level_vectors_unless_suppressed)
     apic_bus_send(&bus, &message, NULL);
     EXPECT_EQ(pending(1), 0x55);
     local_apic_accept_vector(&apics[1], 0x55);
-    EXPECT_EQ(local_apic_write_msr(&apics[1], MSR(LOCAL_APIC_EOI), 0, &vector), LOCAL_APIC_EOI_BROADCAST);
+    EXPECT_EQ(local_apic_write_msr(&apics[1], MSR(LOCAL_APIC_EOI), 0, &vector),
+              LOCAL_APIC_EOI_BROADCAST);
     EXPECT_EQ(vector, 0x55);
     apic_bus_send(&bus, &message, NULL);
     EXPECT_EQ(pending(1), 0x55);
@@ -238,7 +247,8 @@ TEST(apic_deadline_timer_fires_at_once_when_due_and_later_when_not)
     uint8_t eoi;
 
     start(true);
-    local_apic_write_msr(&apics[0], MSR(LOCAL_APIC_LVT_TIMER), LOCAL_APIC_LVT_TIMER_DEADLINE | 0x31, &eoi);
+    local_apic_write_msr(&apics[0], MSR(LOCAL_APIC_LVT_TIMER), LOCAL_APIC_LVT_TIMER_DEADLINE | 0x31,
+                         &eoi);
     local_apic_write_tsc_deadline(&apics[0], 1);
     EXPECT_EQ(pending(0), 0x31);
     EXPECT_EQ(local_apic_read_tsc_deadline(&apics[0]), 0u);

@@ -31,7 +31,8 @@ TEST(trap_map_finds_the_trap_an_address_lies_in)
 TEST(trap_map_refuses_every_overlap)
 {
     struct trap middle = make(0x1000, 0x1000);
-    const uint64_t bad[][2] = {{0x1000, 0x1000}, {0xfff, 2}, {0x1fff, 1}, {0x0, 0x4000}, {0x1800, 8}, {0x800, 0x801}};
+    const uint64_t bad[][2] = {{0x1000, 0x1000}, {0xfff, 2},  {0x1fff, 1},
+                               {0x0, 0x4000},    {0x1800, 8}, {0x800, 0x801}};
 
     memset(&map, 0, sizeof(map));
     ASSERT_OK(trap_map_insert(&map, &middle));

@@ -157,6 +157,8 @@ MX_MUST_CHECK mx_status_t mx_aspace_protect(mx_handle_t aspace, uint32_t options
 
 // --- hardware, the machine --------------------------------------------------------------------------
 
+// The calls below that take a resource need WRITE on it, or MANAGE if it is a MX_RESOURCE_SYSTEM resource.
+
 // A resource of `kind` for a part of what `parent` covers; from the root any. Needs MANAGE. OUT_OF_RANGE.
 MX_MUST_CHECK mx_status_t mx_resource_create(mx_handle_t parent, uint32_t kind, uint64_t base,
                                              uint64_t size, mx_handle_t *out);

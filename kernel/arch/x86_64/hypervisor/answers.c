@@ -9,10 +9,10 @@
 #define EXCEPTION_PAGE_FAULT 14
 #define EXCEPTION_COUNT      32
 // What an emulated instruction may leave in RFLAGS.
-#define RFLAGS_WRITABLE                                                                            \
-    (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | \
-     RFLAGS_OF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF |        \
-     RFLAGS_VIP | RFLAGS_ID)
+#define RFLAGS_WRITABLE                                                                    \
+    (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_TF | RFLAGS_IF |   \
+     RFLAGS_DF | RFLAGS_OF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | \
+     RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
 
 static mx_status_t apply_input(struct arch_vcpu *arch, const struct mx_vcpu_packet *packet)
 {

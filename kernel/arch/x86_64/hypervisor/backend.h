@@ -1,7 +1,8 @@
 // What differs between SVM and VMX: one const table, chosen once at start-up.
 //
-// The run loop (run_loop.c) calls prepare and run with interrupts disabled, handle_exit with interrupts enabled. Between run and
-// the next prepare, arch->gpr, rip and rflags are the guest's and may be changed; all else is read and written through the table.
+// The run loop (run_loop.c) calls prepare and run with interrupts disabled, handle_exit with
+// interrupts enabled. Between run and the next prepare, arch->gpr, rip and rflags are the guest's
+// and may be changed; all else is read and written through the table.
 #pragma once
 
 #include <arch/hypervisor.h>
@@ -27,8 +28,8 @@ struct hypervisor_backend {
     void (*init_cpu)(void);
     mx_status_t (*vcpu_init)(struct vcpu *vcpu);
     void (*vcpu_destroy)(struct vcpu *vcpu);
-    // Tells the CPU what may interrupt the guest: `vector` or -1; whether an exit is wanted as soon as the guest can take an
-    // interrupt.
+    // Tells the CPU what may interrupt the guest: `vector` or -1; whether an exit is wanted as soon
+    // as the guest can take an interrupt.
     void (*prepare)(struct vcpu *vcpu, int vector, bool wants_window);
     void (*run)(struct vcpu *vcpu);
     enum vcpu_result (*handle_exit)(struct vcpu *vcpu, struct mx_vcpu_packet *packet);

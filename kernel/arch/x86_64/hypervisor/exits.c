@@ -33,7 +33,8 @@ bool guest_may_log(struct guest *guest)
 
 // --- exceptions ---------------------------------------------------------------------------------
 
-void vcpu_inject_exception(struct arch_vcpu *arch, uint32_t vector, bool has_error_code, uint32_t error_code)
+void vcpu_inject_exception(struct arch_vcpu *arch, uint32_t vector, bool has_error_code,
+                           uint32_t error_code)
 {
     arch->event = VCPU_EVENT_VALID | VCPU_EVENT_EXCEPTION | vector;
     if (has_error_code)
@@ -62,8 +63,8 @@ enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
     packet->shutdown.info[1] = vcpu->arch.rip;
     memcpy(packet->shutdown.text, text, strnlen(text, sizeof(packet->shutdown.text) - 1));
     if (guest_may_log(vcpu->guest))
-        log_print("guest vCPU %u ended: %s (0x%llx, rip 0x%llx)", vcpu->id, text, (unsigned long long)info,
-                  (unsigned long long)vcpu->arch.rip);
+        log_print("guest vCPU %u ended: %s (0x%llx, rip 0x%llx)", vcpu->id, text,
+                  (unsigned long long)info, (unsigned long long)vcpu->arch.rip);
     return VCPU_LEAVE;
 }
 
@@ -230,7 +231,8 @@ static enum vcpu_result send_io_packet(struct vcpu *vcpu, struct io_access acces
     return VCPU_LEAVE;
 }
 
-static enum vcpu_result io_string(struct vcpu *vcpu, struct io_access access, struct mx_vcpu_packet *packet)
+static enum vcpu_result io_string(struct vcpu *vcpu, struct io_access access,
+                                  struct mx_vcpu_packet *packet)
 {
     struct guest_trap_hit hit = {.key = KEY_NO_TRAP};
 
@@ -239,17 +241,20 @@ static enum vcpu_result io_string(struct vcpu *vcpu, struct io_access access, st
     return send_io_packet(vcpu, access, hit.key, packet);
 }
 
-static enum vcpu_result io_input(struct vcpu *vcpu, struct io_access access, struct mx_vcpu_packet *packet)
+static enum vcpu_result io_input(struct vcpu *vcpu, struct io_access access,
+                                 struct mx_vcpu_packet *packet)
 {
     struct guest_trap_hit hit;
 
-    if (guest_find_trap(vcpu->guest, &vcpu->guest->io_traps, access.port, &hit) && hit.kind == MX_TRAP_IO)
+    if (guest_find_trap(vcpu->guest, &vcpu->guest->io_traps, access.port, &hit) &&
+        hit.kind == MX_TRAP_IO)
         return send_io_packet(vcpu, access, hit.key, packet);
     vcpu_set_input(&vcpu->arch, UINT64_MAX, access.width_bytes);
     return VCPU_RESUME;
 }
 
-static enum vcpu_result io_output(struct vcpu *vcpu, struct io_access access, struct mx_vcpu_packet *packet)
+static enum vcpu_result io_output(struct vcpu *vcpu, struct io_access access,
+                                  struct mx_vcpu_packet *packet)
 {
     struct guest_trap_hit hit;
     mx_status_t status =
@@ -293,7 +298,8 @@ static uint64_t mov_value(const struct arch_vcpu *arch, const struct mov_access 
            width_mask(operand->width_bytes);
 }
 
-// The memory-mapped local APIC: 32-bit MOVs, as the manuals ask for; anything else is refused with #GP.
+// The memory-mapped local APIC: 32-bit MOVs, as the manuals ask for; anything else is refused with
+// #GP.
 static enum vcpu_result access_apic_page(struct vcpu *vcpu, uint32_t offset, bool is_write,
                                          struct mx_vcpu_packet *packet)
 {
@@ -302,23 +308,26 @@ static enum vcpu_result access_apic_page(struct vcpu *vcpu, uint32_t offset, boo
     struct mov_access mov;
     uint8_t vector = 0;
 
-    if (!fetch_mov(vcpu, &mov) || mov.operand.width_bytes != 4 || mov.is_store != is_write || offset & 3) {
+    if (!fetch_mov(vcpu, &mov) || mov.operand.width_bytes != 4 || mov.is_store != is_write ||
+        offset & 3) {
         if (guest_may_log(vcpu->guest))
-            log_print("guest vCPU %u: access to the local APIC that is not a 32-bit MOV, rip 0x%llx", vcpu->id,
-                      (unsigned long long)arch->rip);
+            log_print(
+                "guest vCPU %u: access to the local APIC that is not a 32-bit MOV, rip 0x%llx",
+                vcpu->id, (unsigned long long)arch->rip);
         vcpu_inject_gp(arch);
         return VCPU_RESUME;
     }
     if (is_write)
-        result = local_apic_write_page(&arch->apic, offset, (uint32_t)mov_value(arch, &mov), &vector);
+        result =
+            local_apic_write_page(&arch->apic, offset, (uint32_t)mov_value(arch, &mov), &vector);
     else
         arch->gpr[mov.operand.reg & 0xf] = local_apic_read_page(&arch->apic, offset);
     vcpu_finish_instruction(arch, arch->rip + mov.length_bytes);
     return result == LOCAL_APIC_EOI_BROADCAST ? exit_eoi(packet, vector) : VCPU_RESUME;
 }
 
-static enum vcpu_result send_mem_packet(struct vcpu *vcpu, struct second_stage_access access, uint64_t key,
-                                        struct mx_vcpu_packet *packet)
+static enum vcpu_result send_mem_packet(struct vcpu *vcpu, struct second_stage_access access,
+                                        uint64_t key, struct mx_vcpu_packet *packet)
 {
     packet->type = MX_VCPU_PACKET_MEM;
     packet->reserved = 0;
@@ -333,8 +342,8 @@ static enum vcpu_result send_mem_packet(struct vcpu *vcpu, struct second_stage_a
     return VCPU_LEAVE;
 }
 
-static enum vcpu_result ring_memory_bell(struct vcpu *vcpu, struct second_stage_access access, uint64_t key,
-                                         struct mx_vcpu_packet *packet)
+static enum vcpu_result ring_memory_bell(struct vcpu *vcpu, struct second_stage_access access,
+                                         uint64_t key, struct mx_vcpu_packet *packet)
 {
     struct arch_vcpu *arch = &vcpu->arch;
     struct mov_access mov;
@@ -342,7 +351,8 @@ static enum vcpu_result ring_memory_bell(struct vcpu *vcpu, struct second_stage_
 
     if (!access.is_write || !fetch_mov(vcpu, &mov) || !mov.is_store)
         return send_mem_packet(vcpu, access, key, packet);
-    status = guest_ring_bell(vcpu->guest, &vcpu->guest->memory_traps, access.addr, mov_value(arch, &mov));
+    status = guest_ring_bell(vcpu->guest, &vcpu->guest->memory_traps, access.addr,
+                             mov_value(arch, &mov));
     vcpu_finish_instruction(arch, arch->rip + mov.length_bytes);
     if (status == MX_OK)
         return VCPU_RESUME;
@@ -353,7 +363,9 @@ static enum vcpu_result ring_memory_bell(struct vcpu *vcpu, struct second_stage_
 static enum vcpu_result fault_in(struct vcpu *vcpu, struct second_stage_access access,
                                  struct mx_vcpu_packet *packet)
 {
-    uint32_t wanted = access.is_fetch ? MX_MAP_EXECUTE : access.is_write ? MX_MAP_WRITE : MX_MAP_READ;
+    uint32_t wanted = access.is_fetch   ? MX_MAP_EXECUTE
+                      : access.is_write ? MX_MAP_WRITE
+                                        : MX_MAP_READ;
     mx_status_t status = aspace_handle_fault(vcpu->guest->aspace, access.addr, wanted);
 
     if (status == MX_OK)

@@ -1,5 +1,5 @@
-// Exits that the kernel handles the same way whatever told of them. Called with interrupts enabled, RIP still at the
-// instruction; the caller passes where the next one begins.
+// Exits that the kernel handles the same way whatever told of them. Called with interrupts enabled,
+// RIP still at the instruction; the caller passes where the next one begins.
 #pragma once
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
@@ -8,7 +8,8 @@
 #define EXCEPTION_GP 13
 #define EXCEPTION_PF 14
 
-void vcpu_inject_exception(struct arch_vcpu *arch, uint32_t vector, bool has_error_code, uint32_t error_code);
+void vcpu_inject_exception(struct arch_vcpu *arch, uint32_t vector, bool has_error_code,
+                           uint32_t error_code);
 void vcpu_inject_gp(struct arch_vcpu *arch);
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t addr, uint32_t error_code);
 // Puts what an IN read into rAX.

@@ -1,4 +1,5 @@
-// Connects each vCPU's local APIC (portable/local_apic.c) with the kernel's timers, the vCPU's thread and the guest's other APICs.
+// Connects each vCPU's local APIC (portable/local_apic.c) with the kernel's timers, the vCPU's
+// thread and the guest's other APICs.
 #pragma once
 
 #include <arch/hypervisor.h>

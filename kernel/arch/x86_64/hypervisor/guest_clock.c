@@ -26,11 +26,13 @@ static void write_time_page(struct vcpu *vcpu)
 
     if (!(arch->pv_time_msr & PV_CLOCK_ENABLE))
         return;
-    // Other vCPUs may be reading: odd while it changes. Each write goes through a lock, so they are in order.
+    // Other vCPUs may be reading: odd while it changes. Each write goes through a lock, so they are
+    // in order.
     if (!guest_write_memory(vcpu->guest, addr, &page, sizeof(page)))
         return;
     arch->pv_time_version += 2;
-    (void)guest_write_memory(vcpu->guest, addr, &arch->pv_time_version, sizeof(arch->pv_time_version));
+    (void)guest_write_memory(vcpu->guest, addr, &arch->pv_time_version,
+                             sizeof(arch->pv_time_version));
 }
 
 void guest_clock_set_time_page(struct vcpu *vcpu, uint64_t msr_value)
@@ -44,7 +46,8 @@ void guest_clock_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
     vcpu->arch.tsc_offset = offset;
     hypervisor_backend->tsc_offset_changed(vcpu);
     write_time_page(vcpu);
-    local_apic_post_timer(&vcpu->arch.apic); // a deadline in ticks may be due now, or later than it was
+    local_apic_post_timer(
+        &vcpu->arch.apic); // a deadline in ticks may be due now, or later than it was
 }
 
 void guest_clock_write_wall_clock(struct vcpu *vcpu, uint64_t addr)
@@ -63,5 +66,6 @@ void guest_clock_write_wall_clock(struct vcpu *vcpu, uint64_t addr)
     if (!guest_write_memory(vcpu->guest, addr, &page, sizeof(page)))
         return;
     arch->pv_wall_version += 2;
-    (void)guest_write_memory(vcpu->guest, addr, &arch->pv_wall_version, sizeof(arch->pv_wall_version));
+    (void)guest_write_memory(vcpu->guest, addr, &arch->pv_wall_version,
+                             sizeof(arch->pv_wall_version));
 }

@@ -1,7 +1,9 @@
-// A vCPU's time-stamp counter and the paravirtual clock that is derived from it (portable/pv_clock.h).
+// A vCPU's time-stamp counter and the paravirtual clock that is derived from it
+// (portable/pv_clock.h).
 //
-// The clock counts nanoseconds since the guest was created. It is a function of the TSC alone, the same on all vCPUs, so the page is
-// written when the guest asks for it and when it changes its TSC, and never again.
+// The clock counts nanoseconds since the guest was created. It is a function of the TSC alone, the
+// same on all vCPUs, so the page is written when the guest asks for it and when it changes its TSC,
+// and never again.
 #pragma once
 
 #include <arch/hypervisor.h>

@@ -64,7 +64,8 @@ void arch_guest_destroy(struct guest *guest)
 
 uint64_t arch_guest_trap_limit(uint32_t kind)
 {
-    return kind == MX_TRAP_IO || kind == MX_TRAP_IO_BELL ? IO_PORT_COUNT : arch_aspace_guest_limit();
+    return kind == MX_TRAP_IO || kind == MX_TRAP_IO_BELL ? IO_PORT_COUNT
+                                                         : arch_aspace_guest_limit();
 }
 
 // --- vCPUs --------------------------------------------------------------------------------------
@@ -91,7 +92,8 @@ mx_status_t arch_vcpu_init(struct vcpu *vcpu)
     return MX_OK;
 }
 
-// The state may still be in the registers of the CPU where the vCPU's thread runs, in user mode by now.
+// The state may still be in the registers of the CPU where the vCPU's thread runs, in user mode by
+// now.
 static void drop_live_fpu(void *state)
 {
     struct x86_cpu *cpu = x86_current_cpu();

@@ -1,8 +1,9 @@
 // Instruction fetch; see insn_fetch.h.
 //
-// The page fetched from last is remembered, by CR3 and linear address, for as long as no translation of the guest's memory
-// was taken away. If the guest has changed its own page tables meanwhile the bytes may be old: so a byte that is
-// neither the opcode nor a prefix makes it look again.
+// The page fetched from last is remembered, by CR3 and linear address, for as long as no
+// translation of the guest's memory was taken away. If the guest has changed its own page tables
+// meanwhile the bytes may be old: so a byte that is neither the opcode nor a prefix makes it look
+// again.
 #include "kernel/arch/x86_64/hypervisor/insn_fetch.h"
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
@@ -13,7 +14,8 @@
 
 #define PAGE_MASK (MX_PAGE_SIZE - 1)
 
-static bool read_table(void *context, uint64_t guest_physical, unsigned width_bytes, uint64_t *value)
+static bool read_table(void *context, uint64_t guest_physical, unsigned width_bytes,
+                       uint64_t *value)
 {
     struct vcpu *vcpu = context;
     void *entry;
@@ -25,11 +27,11 @@ static bool read_table(void *context, uint64_t guest_physical, unsigned width_by
     return true;
 }
 
-static uint64_t linear_rip(struct vcpu *vcpu)
+static uint64_t linear_rip(struct vcpu *vcpu, unsigned code_bits)
 {
     uint64_t linear = vcpu->arch.rip;
 
-    if (hypervisor_backend->code_bits(vcpu) == 64)
+    if (code_bits == 64)
         return linear;
     return (linear + hypervisor_backend->read_control(vcpu, VCPU_CS_BASE)) & UINT32_MAX;
 }
@@ -74,7 +76,8 @@ static const uint8_t *find_cached(struct vcpu *vcpu, uint64_t linear)
 static const uint8_t *find_and_cache(struct vcpu *vcpu, uint64_t linear)
 {
     struct insn_cache *cache = &vcpu->arch.insn_cache;
-    uint64_t generation = flush_generation(vcpu); // before the walk: what changes during it makes the entry old
+    uint64_t generation =
+        flush_generation(vcpu); // before the walk: what changes during it makes the entry old
     const uint8_t *bytes = translate(vcpu, linear);
 
     cache->bytes = NULL;
@@ -89,7 +92,7 @@ static const uint8_t *find_and_cache(struct vcpu *vcpu, uint64_t linear)
 
 size_t insn_fetch(struct vcpu *vcpu, uint8_t *bytes)
 {
-    uint64_t linear = linear_rip(vcpu);
+    uint64_t linear = linear_rip(vcpu, hypervisor_backend->code_bits(vcpu));
     size_t on_page = MX_PAGE_SIZE - (linear & PAGE_MASK);
     const uint8_t *from = find_and_cache(vcpu, linear);
 
@@ -110,14 +113,15 @@ size_t insn_fetch(struct vcpu *vcpu, uint8_t *bytes)
 uint64_t insn_next_rip(struct vcpu *vcpu, uint8_t opcode, unsigned opcode_bytes)
 {
     uint8_t bytes[INSN_BYTES_MAX];
-    const uint8_t *cached = find_cached(vcpu, linear_rip(vcpu));
     unsigned code_bits = hypervisor_backend->code_bits(vcpu);
+    const uint8_t *cached = find_cached(vcpu, linear_rip(vcpu, code_bits));
     size_t prefixes = 0, count;
 
     if (!cached || *cached != opcode) {
         count = insn_fetch(vcpu, bytes);
         prefixes = insn_prefix_count(bytes, count, code_bits);
-        // Code that was changed since the CPU ran it: the plain form is the best guess, and only the guest is hurt.
+        // Code that was changed since the CPU ran it: the plain form is the best guess, and only
+        // the guest is hurt.
         if (prefixes == count || bytes[prefixes] != opcode)
             prefixes = 0;
     }

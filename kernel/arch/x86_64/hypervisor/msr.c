@@ -1,8 +1,10 @@
-// The guest's MSRs: a table of what is kept, what reads as a constant and what is ignored; everything else is #GP.
+// The guest's MSRs: a table of what is kept, what reads as a constant and what is ignored;
+// everything else is #GP.
 //
-// Registers that the guest owns in hardware (FS, GS and kernel GS base, STAR, LSTAR, CSTAR, SFMASK, SYSENTER) do not exit.
-// Constants and ignored writes are what operating systems touch without asking CPUID, on AMD and Intel CPUs of all ages: AMD64 APM
-// Volume 2, Appendix A; AMD BIOS and kernel developer's guides; Intel SDM Volume 4.
+// Registers that the guest owns in hardware (FS, GS and kernel GS base, STAR, LSTAR, CSTAR, SFMASK,
+// SYSENTER) do not exit. Constants and ignored writes are what operating systems touch without
+// asking CPUID, on AMD and Intel CPUs of all ages: AMD64 APM Volume 2, Appendix A; AMD BIOS and
+// kernel developer's guides; Intel SDM Volume 4.
 #include "kernel/arch/x86_64/hypervisor/msr.h"
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
@@ -150,7 +152,8 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
         return false;
     if ((value ^ old) & EFER_LME && hypervisor_backend->read_control(vcpu, VCPU_CR0) & CR0_PG)
         return false;
-    hypervisor_backend->write_efer(vcpu, (value & ~EFER_LMA) | (old & EFER_LMA)); // LMA is read-only
+    hypervisor_backend->write_efer(vcpu,
+                                   (value & ~EFER_LMA) | (old & EFER_LMA)); // LMA is read-only
     return true;
 }
 
@@ -226,7 +229,8 @@ static const struct msr_entry msrs[] = {
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, NULL, write_ignored, MTRR_DEFAULT_WB},
     {MSR_MCG_CAP, MSR_MCG_CAP, NULL, write_refused, 0},
     {MSR_MCG_STATUS, MSR_MCG_STATUS, NULL, write_ignored, 0},
-    // Intel: platform id, SMI count, feature control, microcode loader and level, bus frequency, platform information
+    // Intel: platform id, SMI count, feature control, microcode loader and level, bus frequency,
+    // platform information
     {0x17, 0x17, NULL, write_refused, 0},
     {0x34, 0x34, NULL, write_refused, 0},
     {0x3a, 0x3a, NULL, write_refused, FEATURE_CONTROL_LOCKED},
@@ -251,7 +255,8 @@ static const struct msr_entry msrs[] = {
     {0xc0010055, 0xc0010055, NULL, write_ignored, 0},
     {0xc0010058, 0xc0010058, NULL, write_ignored, 0},
     {0xc0010061, 0xc0010071, NULL, write_ignored, 0},
-    // AMD: system management mode, VM_CR (SVM is off and locked), SEV status, OS-visible workarounds
+    // AMD: system management mode, VM_CR (SVM is off and locked), SEV status, OS-visible
+    // workarounds
     {0xc0010111, 0xc0010113, NULL, write_ignored, 0},
     {MSR_VM_CR, MSR_VM_CR, NULL, write_ignored, VM_CR_DISABLED},
     {0xc0010131, 0xc0010131, NULL, write_refused, 0},
@@ -291,7 +296,8 @@ bool guest_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
     return true;
 }
 
-static enum guest_msr_result write_apic(struct vcpu *vcpu, uint32_t msr, uint64_t value, uint8_t *eoi_vector)
+static enum guest_msr_result write_apic(struct vcpu *vcpu, uint32_t msr, uint64_t value,
+                                        uint8_t *eoi_vector)
 {
     switch (local_apic_write_msr(&vcpu->arch.apic, msr, value, eoi_vector)) {
     case LOCAL_APIC_OK:
@@ -304,7 +310,8 @@ static enum guest_msr_result write_apic(struct vcpu *vcpu, uint32_t msr, uint64_
     return GUEST_MSR_FAULT;
 }
 
-enum guest_msr_result guest_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value, uint8_t *eoi_vector)
+enum guest_msr_result guest_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value,
+                                      uint8_t *eoi_vector)
 {
     const struct msr_entry *entry;
 

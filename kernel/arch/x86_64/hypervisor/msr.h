@@ -11,6 +11,7 @@ enum guest_msr_result {
 
 // False: #GP.
 bool guest_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
-enum guest_msr_result guest_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value, uint8_t *eoi_vector);
+enum guest_msr_result guest_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value,
+                                      uint8_t *eoi_vector);
 // Whether the eight memory types are ones that exist.
 bool guest_pat_is_legal(uint64_t value);

@@ -1,7 +1,9 @@
-// mx_vcpu_enter: the answer to the last packet, then the guest, exit after exit, until the VMM is needed.
+// mx_vcpu_enter: the answer to the last packet, then the guest, exit after exit, until the VMM is
+// needed.
 //
-// Everything that decides what the guest sees next (posted interrupts, kicks, kills, reschedules, flushes) is looked at with
-// interrupts disabled right before the world switch; a change after that comes with an interrupt, which ends the guest's turn.
+// Everything that decides what the guest sees next (posted interrupts, kicks, kills, reschedules,
+// flushes) is looked at with interrupts disabled right before the world switch; a change after that
+// comes with an interrupt, which ends the guest's turn.
 #include <arch/fpu.h>
 #include <arch/hypervisor.h>
 
@@ -42,7 +44,8 @@ static bool has_wake_event(const struct arch_vcpu *arch)
 static bool must_run(struct vcpu *vcpu)
 {
     return local_apic_has_posted(&vcpu->arch.apic) ||
-           __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) || thread_is_killed(thread_current());
+           __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) ||
+           thread_is_killed(thread_current());
 }
 
 // NMI, INIT and start-up messages; interrupts disabled.

@@ -1,12 +1,15 @@
-// SVM: AMD's virtualization, with nested paging. AMD64 Architecture Programmer's Manual Volume 2, chapter 15.
+// SVM: AMD's virtualization, with nested paging. AMD64 Architecture Programmer's Manual Volume 2,
+// chapter 15.
 //
-// One VMCB per vCPU. Address space ids are given out per CPU and generation: a vCPU takes a new one when it comes to another CPU, when
-// that CPU ran out of them, or when translations of the guest's memory were taken away (<arch/aspace_state.h>); a new id
-// has no translations, so no flush by id is needed. All ports and all MSRs exit, but for the MSRs that VMLOAD and VMSAVE switch.
+// One VMCB per vCPU. Address space ids are given out per CPU and generation: a vCPU takes a new one
+// when it comes to another CPU, when that CPU ran out of them, or when translations of the guest's
+// memory were taken away (<arch/aspace_state.h>); a new id has no translations, so no flush by id
+// is needed. All ports and all MSRs exit, but for the MSRs that VMLOAD and VMSAVE switch.
 //
-// Pending interrupts are given to the CPU as virtual interrupts (V_IRQ), which it delivers through the guest's IDT as soon as
-// the guest can take them, without an exit; that V_IRQ is clear after an exit says that it did. Task priority: as long as one is
-// pending, writes of CR8 exit, so V_TPR need not be compared by the CPU.
+// Pending interrupts are given to the CPU as virtual interrupts (V_IRQ), which it delivers through
+// the guest's IDT as soon as the guest can take them, without an exit; that V_IRQ is clear after an
+// exit says that it did. Task priority: as long as one is pending, writes of CR8 exit, so V_TPR
+// need not be compared by the CPU.
 #include <arch/fpu.h>
 #include <arch/mmu.h>
 
@@ -21,14 +24,14 @@
 #include "kernel/lib/string.h"
 #include "kernel/memory/phys.h"
 
-#define IOPM_ORDER  2 // 12 KiB in a block of 16
-#define MSRPM_ORDER 1 // 8 KiB
-#define MSRPM_RANGE_SIZE 0x2000
+#define IOPM_ORDER             2 // 12 KiB in a block of 16
+#define MSRPM_ORDER            1 // 8 KiB
+#define MSRPM_RANGE_SIZE       0x2000
 #define PAUSE_FILTER_COUNT     3000
 #define PAUSE_FILTER_THRESHOLD 128
-#define EXCEPTION_DB 1
-#define EXCEPTION_AC 17
-#define EXCEPTION_MC 18
+#define EXCEPTION_DB           1
+#define EXCEPTION_AC           17
+#define EXCEPTION_MC           18
 
 // This CPU's; written by it only.
 struct svm_cpu {
@@ -56,14 +59,15 @@ const struct svm_features *svm_get_features(void)
 // Lets the guest read and write an MSR itself. Two bits each: 15.11 "MSR Intercepts".
 static void pass_msr(uint8_t *map, uint32_t msr)
 {
-    uint32_t index = msr < MSRPM_RANGE_SIZE ? msr : MSRPM_RANGE_SIZE + (msr & (MSRPM_RANGE_SIZE - 1));
+    uint32_t index =
+        msr < MSRPM_RANGE_SIZE ? msr : MSRPM_RANGE_SIZE + (msr & (MSRPM_RANGE_SIZE - 1));
 
-    map[index / 4] &= (uint8_t)~(3u << (index % 4 * 2));
+    map[index / 4] &= (uint8_t) ~(3u << (index % 4 * 2));
 }
 
 static const uint32_t passed_msrs[] = {
-    MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
-    MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+    MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,         MSR_LSTAR,
+    MSR_CSTAR,   MSR_SFMASK,  MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
 };
 
 static bool allocate_maps(void)
@@ -85,7 +89,8 @@ static bool allocate_maps(void)
 static void describe(char *text, size_t size_bytes, uint32_t revision)
 {
     print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s", revision & 0xff, asid_count,
-                 features.has_next_rip ? ", next RIP" : "", features.has_clean_bits ? ", clean bits" : "",
+                 features.has_next_rip ? ", next RIP" : "",
+                 features.has_clean_bits ? ", clean bits" : "",
                  features.has_decode_assist ? ", decode assist" : "",
                  features.has_pause_filter ? ", pause filter" : "");
 }
@@ -149,10 +154,11 @@ static void set_intercepts(struct vmcb_control *control)
                                VMCB_INTERCEPT_INVD | VMCB_INTERCEPT_HLT | VMCB_INTERCEPT_INVLPGA |
                                VMCB_INTERCEPT_IOIO_PROT | VMCB_INTERCEPT_MSR_PROT |
                                VMCB_INTERCEPT_SHUTDOWN;
-    control->intercept_misc2 = VMCB_INTERCEPT_VMRUN | VMCB_INTERCEPT_VMMCALL | VMCB_INTERCEPT_VMLOAD |
-                               VMCB_INTERCEPT_VMSAVE | VMCB_INTERCEPT_STGI | VMCB_INTERCEPT_CLGI |
-                               VMCB_INTERCEPT_SKINIT | VMCB_INTERCEPT_WBINVD | VMCB_INTERCEPT_MONITOR |
-                               VMCB_INTERCEPT_MWAIT | VMCB_INTERCEPT_XSETBV;
+    control->intercept_misc2 = VMCB_INTERCEPT_VMRUN | VMCB_INTERCEPT_VMMCALL |
+                               VMCB_INTERCEPT_VMLOAD | VMCB_INTERCEPT_VMSAVE | VMCB_INTERCEPT_STGI |
+                               VMCB_INTERCEPT_CLGI | VMCB_INTERCEPT_SKINIT | VMCB_INTERCEPT_WBINVD |
+                               VMCB_INTERCEPT_MONITOR | VMCB_INTERCEPT_MWAIT |
+                               VMCB_INTERCEPT_XSETBV;
 }
 
 static mx_status_t svm_vcpu_init(struct vcpu *vcpu)
@@ -193,7 +199,8 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
 
 // --- entry --------------------------------------------------------------------------------------
 
-static void set_intercept(uint32_t *word, uint32_t bit, bool is_wanted, struct vmcb_control *control)
+static void set_intercept(uint32_t *word, uint32_t bit, bool is_wanted,
+                          struct vmcb_control *control)
 {
     if (!(*word & bit) == !is_wanted)
         return;
@@ -222,7 +229,8 @@ static void svm_prepare(struct vcpu *vcpu, int vector, bool wants_window)
 }
 
 // A new id for a vCPU that has none on this CPU or must forget its translations.
-static void assign_asid(struct svm_vcpu *svm, struct svm_cpu *cpu, uint32_t cpu_index, uint64_t flush_generation)
+static void assign_asid(struct svm_vcpu *svm, struct svm_cpu *cpu, uint32_t cpu_index,
+                        uint64_t flush_generation)
 {
     struct vmcb_control *control = &svm->vmcb->control;
 
@@ -275,8 +283,8 @@ static void save_guest_registers(struct arch_vcpu *arch, const struct vmcb *vmcb
     arch->has_interrupt_shadow = vmcb->control.interrupt_shadow & VMCB_INTERRUPT_SHADOW;
 }
 
-// An event whose delivery the exit cut short is delivered again. Software interrupts are not: RIP is still at their
-// instruction.
+// An event whose delivery the exit cut short is delivered again. Software interrupts are not: RIP
+// is still at their instruction.
 static void take_back_event(struct arch_vcpu *arch, uint64_t info, bool is_offer_standing)
 {
     uint32_t vector = info & VMCB_EVENT_VECTOR_MASK;
@@ -291,7 +299,8 @@ static void take_back_event(struct arch_vcpu *arch, uint64_t info, bool is_offer
         info &= ~(uint64_t)(VMCB_EVENT_TYPE_MASK | VMCB_EVENT_ERROR_VALID);
     }
     arch->event = info;
-    // The CPU was delivering what it was offered, and still holds the offer: it is taken, and comes back as the event.
+    // The CPU was delivering what it was offered, and still holds the offer: it is taken, and comes
+    // back as the event.
     if (is_offer_standing && type == VMCB_EVENT_TYPE_INTR && (int)vector == arch->pending_vector)
         local_apic_accept_vector(&arch->apic, (uint8_t)vector);
 }
@@ -324,7 +333,8 @@ static void svm_run(struct vcpu *vcpu)
         msr_write(MSR_TSC_AUX, arch->tsc_aux);
         cpu->tsc_aux = arch->tsc_aux;
     }
-    set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_PAUSE, arch->has_pause_exits, &vmcb->control);
+    set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_PAUSE, arch->has_pause_exits,
+                  &vmcb->control);
     set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_IRET,
                   arch->is_nmi_blocked && !svm->is_stepping_iret, &vmcb->control);
     load_guest_registers(arch, vmcb);
@@ -417,7 +427,8 @@ static void svm_read_insn_state(struct vcpu *vcpu, struct mx_insn_state *state)
     state->cr3 = save->cr3;
     state->cr4 = save->cr4;
     state->efer = save->efer & ~EFER_SVME;
-    memcpy(state->segment, &save->es, sizeof(state->segment)); // ES, CS, SS, DS, FS, GS in this order in both
+    memcpy(state->segment, &save->es,
+           sizeof(state->segment)); // ES, CS, SS, DS, FS, GS in this order in both
     state->cpl = save->cpl;
     state->reserved = 0;
 }

@@ -1,4 +1,5 @@
-// SVM's exits; see svm_exits.h. AMD64 Architecture Programmer's Manual Volume 2, 15.7 to 15.20 and Appendix C.
+// SVM's exits; see svm_exits.h. AMD64 Architecture Programmer's Manual Volume 2, 15.7 to 15.20 and
+// Appendix C.
 #include "kernel/arch/x86_64/hypervisor/svm_exits.h"
 
 #include "kernel/arch/x86_64/hypervisor/exits.h"
@@ -110,7 +111,8 @@ static enum vcpu_result handle_undefined(struct vcpu *vcpu)
     return VCPU_RESUME;
 }
 
-// Intercepted so that a guest whose handler faults again cannot keep the CPU in the delivery of exceptions for ever.
+// Intercepted so that a guest whose handler faults again cannot keep the CPU in the delivery of
+// exceptions for ever.
 static enum vcpu_result handle_alignment_check(struct vcpu *vcpu)
 {
     vcpu_inject_exception(&vcpu->arch, EXCEPTION_AC, true, 0);
@@ -133,7 +135,8 @@ static enum vcpu_result handle_debug(struct vcpu *vcpu)
     return VCPU_RESUME;
 }
 
-// The exit is before the IRET that ends an NMI's handler. If another NMI waits, a trap after the IRET delivers it.
+// The exit is before the IRET that ends an NMI's handler. If another NMI waits, a trap after the
+// IRET delivers it.
 static enum vcpu_result handle_iret(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
@@ -169,7 +172,10 @@ enum vcpu_result svm_handle_exit(struct vcpu *vcpu, struct mx_vcpu_packet *packe
     case VMEXIT_VINTR:
         return VCPU_RESUME;
     case VMEXIT_EXCEPTION_MC:
-        __asm__ volatile("int $18" : : : "memory"); // the host's machine check, which the intercept kept from it
+        __asm__ volatile("int $18"
+                         :
+                         :
+                         : "memory"); // the host's machine check, which the intercept kept from it
         return VCPU_RESUME;
     case VMEXIT_IOIO:
         return handle_io(vcpu, packet);
@@ -216,7 +222,8 @@ enum vcpu_result svm_handle_exit(struct vcpu *vcpu, struct mx_vcpu_packet *packe
     case VMEXIT_MWAIT_CONDITIONAL:
         return handle_undefined(vcpu);
     case VMEXIT_SHUTDOWN:
-        return exit_shutdown(vcpu, packet, MX_GUEST_EXIT_OTHER, vmcb->control.exitcode, "triple fault");
+        return exit_shutdown(vcpu, packet, MX_GUEST_EXIT_OTHER, vmcb->control.exitcode,
+                             "triple fault");
     default:
         return handle_unexpected(vcpu, packet);
     }

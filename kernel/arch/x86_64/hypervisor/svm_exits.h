@@ -1,4 +1,5 @@
-// SVM's exits: what each code means, and what it tells that the common handlers need. Private to the SVM back end.
+// SVM's exits: what each code means, and what it tells that the common handlers need. Private to
+// the SVM back end.
 #pragma once
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"

@@ -1,8 +1,8 @@
 // The whole register state of a vCPU: read, checked and written, and what INIT makes of it.
 //
-// Intel SDM Volume 3A, "Processor State After Reset"; AMD64 APM Volume 2, "Initial Processor State", and 15.5.1 "Basic Operation"
-// (canonicalization and consistency checks of VMRUN), which the checks here repeat so that a bad state is refused when it is
-// written and not when it runs.
+// Intel SDM Volume 3A, "Processor State After Reset"; AMD64 APM Volume 2, "Initial Processor
+// State", and 15.5.1 "Basic Operation" (canonicalization and consistency checks of VMRUN), which
+// the checks here repeat so that a bad state is refused when it is written and not when it runs.
 #include <arch/fpu.h>
 #include <arch/hypervisor.h>
 
@@ -13,11 +13,12 @@
 #include "kernel/arch/x86_64/regs/cpuid.h"
 #include "kernel/arch/x86_64/regs/msr.h"
 
-#define CR0_KNOWN                                                                                  \
-    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
-#define CR4_KNOWN                                                                                  \
-    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |       \
-     CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP |  \
+#define CR0_KNOWN                                                                              \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+     CR0_PG)
+#define CR4_KNOWN                                                                                 \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |     \
+     CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | \
      CR4_SMAP)
 #define EFER_KNOWN     (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
 #define RFLAGS_UNKNOWN (~(uint64_t)0x3f7fd7)
@@ -89,7 +90,8 @@ void vcpu_reset(struct vcpu *vcpu)
     struct mx_vcpu_state state;
 
     fill_reset_state(&state);
-    // INIT leaves XCR0, PAT and TSC_AUX as they are; at power-on they are zero, which no XCR0 or PAT can be.
+    // INIT leaves XCR0, PAT and TSC_AUX as they are; at power-on they are zero, which no XCR0 or
+    // PAT can be.
     if (arch->xcr0)
         state.xcr0 = arch->xcr0;
     if (arch->pat)
@@ -144,15 +146,16 @@ static bool segments_are_legal(const struct mx_vcpu_state *s)
     for (unsigned i = 0; i < MX_X86_SEGMENT_COUNT; i++)
         if (s->segment[i].attributes & ~SEGMENT_ATTRIBUTES || !is_canonical(s->segment[i].base))
             return false;
-    return is_canonical(s->gdt_base) && is_canonical(s->idt_base) && s->gdt_limit <= SEGMENT_LIMIT_16 &&
-           s->idt_limit <= SEGMENT_LIMIT_16 && code_segment_is_legal(s);
+    return is_canonical(s->gdt_base) && is_canonical(s->idt_base) &&
+           s->gdt_limit <= SEGMENT_LIMIT_16 && s->idt_limit <= SEGMENT_LIMIT_16 &&
+           code_segment_is_legal(s);
 }
 
 static bool msrs_are_legal(const struct mx_vcpu_state *s)
 {
     return is_canonical(s->lstar) && is_canonical(s->cstar) && is_canonical(s->kernel_gs_base) &&
-           is_canonical(s->sysenter_esp) && is_canonical(s->sysenter_eip) && s->tsc_aux <= UINT32_MAX &&
-           guest_pat_is_legal(s->pat);
+           is_canonical(s->sysenter_esp) && is_canonical(s->sysenter_eip) &&
+           s->tsc_aux <= UINT32_MAX && guest_pat_is_legal(s->pat);
 }
 
 static bool state_is_legal(const struct mx_vcpu_state *s)

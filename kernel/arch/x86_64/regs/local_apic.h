@@ -1,12 +1,13 @@
 // Registers of the local APIC: offsets in the memory-mapped page (xAPIC); in x2APIC mode the MSR is
-// MSR_X2APIC_BASE + offset / 16 (Intel SDM Volume 3A, "Advanced Programmable Interrupt Controller"; AMD64 APM Volume 2,
-// chapter 16).
+// MSR_X2APIC_BASE + offset / 16 (Intel SDM Volume 3A, "Advanced Programmable Interrupt Controller";
+// AMD64 APM Volume 2, chapter 16).
 #pragma once
 
 #include <stdint.h>
 
 #define LOCAL_APIC_PAGE_DEFAULT 0xfee00000u
-#define LOCAL_APIC_VERSION_VALUE 0x01050014u // version 0x14, six LVT entries, EOI broadcast suppression
+#define LOCAL_APIC_VERSION_VALUE \
+    0x01050014u // version 0x14, six LVT entries, EOI broadcast suppression
 
 enum local_apic_register {
     LOCAL_APIC_ID = 0x020,

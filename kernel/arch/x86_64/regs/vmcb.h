@@ -1,5 +1,6 @@
-// The virtual machine control block of SVM (AMD64 Architecture Programmer's Manual Volume 2, Appendix B "Layout of VMCB",
-// and chapter 15 "Secure Virtual Machine"). Included by .S files for the offsets.
+// The virtual machine control block of SVM (AMD64 Architecture Programmer's Manual Volume 2,
+// Appendix B "Layout of VMCB", and chapter 15 "Secure Virtual Machine"). Included by .S files for
+// the offsets.
 #pragma once
 
 #define VMCB_SAVE_AREA 0x400

@@ -8,6 +8,7 @@
 #define BIT(n) ((uint32_t)1 << (n))
 
 #define BASIC_LEAF_MAX    0x0du
+#define CPUID_BASIC_BASE  0x00000000u
 #define EXTENDED_BASE     0x80000000u
 #define EXTENDED_LEAF_MAX 0x80000008u
 
@@ -21,28 +22,29 @@
 #define L1_ECX_F16C         BIT(29)
 #define L1_ECX_HYPERVISOR   BIT(31)
 // SSE3 PCLMULQDQ SSSE3 CMPXCHG16B SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE RDRAND, FMA AVX F16C
-#define L1_ECX_PASSED                                                                               \
-    (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) |         \
+#define L1_ECX_PASSED                                                                       \
+    (BIT(0) | BIT(1) | BIT(9) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | \
      L1_ECX_XSAVE | BIT(30) | L1_ECX_AVX_FAMILY)
 #define L1_ECX_AVX_FAMILY (L1_ECX_FMA | L1_ECX_AVX | L1_ECX_F16C)
 #define L1_EDX_APIC       BIT(9)
 #define L1_EDX_HTT        BIT(28)
 // FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
-#define L1_EDX_PASSED                                                                               \
-    (0x3ffu | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) |       \
+#define L1_EDX_PASSED                                                                         \
+    (0x3ffu | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(19) | \
      BIT(23) | BIT(24) | BIT(25) | BIT(26))
 
-// Leaf 7: FSGSBASE BMI1 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA; AVX2; AVX-512 F DQ IFMA CD BW VL
-#define L7_EBX_PASSED                                                                               \
-    (BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | BIT(24) | \
-     BIT(29) | L7_EBX_AVX2 | L7_EBX_AVX512)
+// Leaf 7: FSGSBASE BMI1 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA; AVX2; AVX-512 F DQ IFMA
+// CD BW VL
+#define L7_EBX_PASSED                                                                     \
+    (BIT(0) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | \
+     BIT(24) | BIT(29) | L7_EBX_AVX2 | L7_EBX_AVX512)
 #define L7_EBX_AVX2   BIT(5)
 #define L7_EBX_AVX512 (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 // UMIP RDPID; VAES VPCLMULQDQ GFNI; AVX-512 VBMI VBMI2 VNNI BITALG VPOPCNTDQ
-#define L7_ECX_PASSED  (BIT(2) | BIT(22) | L7_ECX_VECTOR | L7_ECX_AVX512)
-#define L7_ECX_VECTOR  (BIT(9) | BIT(10))
-#define L7_ECX_AVX512  (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
-#define L7_ECX_GFNI    BIT(8)
+#define L7_ECX_PASSED (BIT(2) | BIT(22) | L7_ECX_VECTOR | L7_ECX_AVX512)
+#define L7_ECX_VECTOR (BIT(9) | BIT(10))
+#define L7_ECX_AVX512 (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
+#define L7_ECX_GFNI   BIT(8)
 // FSRM
 #define L7_EDX_PASSED BIT(4)
 
@@ -53,8 +55,8 @@
 #define E1_ECX_PASSED     (BIT(0) | BIT(1) | BIT(4) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(21))
 #define E1_ECX_CMP_LEGACY BIT(1)
 // as leaf 1 for the shared bits; SYSCALL NX MMXEXT FXSR FFXSR PAGE1GB RDTSCP LM 3DNOWEXT 3DNOW
-#define E1_EDX_PASSED                                                                               \
-    (0x3ffu | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(20) |       \
+#define E1_EDX_PASSED                                                                         \
+    (0x3ffu | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(17) | BIT(20) | \
      BIT(22) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) | BIT(29) | BIT(30) | BIT(31))
 #define E7_EDX_INVARIANT_TSC BIT(8)
 // CLZERO XSAVEERPTR, WBNOINVD
@@ -118,7 +120,6 @@ static void filter_leaf_7(const struct cpuid_model *model, uint32_t subleaf, str
     }
 }
 
-
 static uint32_t bits_for(uint32_t count)
 {
     uint32_t bits = 0;
@@ -180,8 +181,7 @@ static uint32_t xsave_compacted_size(const struct cpuid_model *model, uint64_t x
 
 static void filter_leaf_d(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
 {
-    if (!model->host_xcr0 || subleaf > 62 ||
-        (subleaf > 1 && !(model->host_xcr0 >> subleaf & 1))) {
+    if (!model->host_xcr0 || subleaf > 62 || (subleaf > 1 && !(model->host_xcr0 >> subleaf & 1))) {
         *r = (struct cpuid_result){0, 0, 0, 0};
     } else if (subleaf == 0) {
         r->eax = (uint32_t)model->host_xcr0;
@@ -189,7 +189,8 @@ static void filter_leaf_d(const struct cpuid_model *model, uint32_t subleaf, str
         r->ebx = xsave_size(model, model->xcr0);
         r->ecx = xsave_size(model, model->host_xcr0);
     } else if (subleaf == 1) {
-        *r = (struct cpuid_result){r->eax & LD1_EAX_PASSED, xsave_compacted_size(model, model->xcr0), 0, 0};
+        *r = (struct cpuid_result){r->eax & LD1_EAX_PASSED,
+                                   xsave_compacted_size(model, model->xcr0), 0, 0};
     }
 }
 
@@ -197,25 +198,29 @@ static void kvm_base(const struct cpuid_model *model, uint32_t subleaf, struct c
 {
     (void)model;
     (void)subleaf;
-    *r = (struct cpuid_result){CPUID_HYPERVISOR_TIMING, 0x4b4d564b, 0x564b4d56, 0x0000004d}; // "KVMKVMKVM"
+    *r = (struct cpuid_result){CPUID_HYPERVISOR_TIMING, 0x4b4d564b, 0x564b4d56,
+                               0x0000004d}; // "KVMKVMKVM"
 }
 
 static void kvm_features(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
 {
     (void)model;
     (void)subleaf;
-    *r = (struct cpuid_result){CPUID_KVM_CLOCKSOURCE | CPUID_KVM_NOP_IO_DELAY | CPUID_KVM_CLOCKSOURCE2 |
-                                   CPUID_KVM_MSI_EXT_DEST_ID | CPUID_KVM_CLOCKSOURCE_STABLE,
+    *r = (struct cpuid_result){CPUID_KVM_CLOCKSOURCE | CPUID_KVM_NOP_IO_DELAY |
+                                   CPUID_KVM_CLOCKSOURCE2 | CPUID_KVM_MSI_EXT_DEST_ID |
+                                   CPUID_KVM_CLOCKSOURCE_STABLE,
                                0, 0, 0};
 }
 
-static void hypervisor_timing(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
+static void hypervisor_timing(const struct cpuid_model *model, uint32_t subleaf,
+                              struct cpuid_result *r)
 {
     (void)subleaf;
     *r = (struct cpuid_result){model->tsc_khz, model->apic_khz, 0, 0};
 }
 
-static void filter_extended_0(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
+static void filter_extended_0(const struct cpuid_model *model, uint32_t subleaf,
+                              struct cpuid_result *r)
 {
     (void)model;
     (void)subleaf;
@@ -223,7 +228,8 @@ static void filter_extended_0(const struct cpuid_model *model, uint32_t subleaf,
         r->eax = EXTENDED_LEAF_MAX;
 }
 
-static void filter_extended_1(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
+static void filter_extended_1(const struct cpuid_model *model, uint32_t subleaf,
+                              struct cpuid_result *r)
 {
     (void)subleaf;
     r->ecx &= E1_ECX_PASSED & ~E1_ECX_CMP_LEGACY;
@@ -234,14 +240,16 @@ static void filter_extended_1(const struct cpuid_model *model, uint32_t subleaf,
         r->edx &= ~L1_EDX_APIC;
 }
 
-static void filter_extended_7(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
+static void filter_extended_7(const struct cpuid_model *model, uint32_t subleaf,
+                              struct cpuid_result *r)
 {
     (void)model;
     (void)subleaf;
     *r = (struct cpuid_result){0, 0, 0, E7_EDX_INVARIANT_TSC};
 }
 
-static void filter_extended_8(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r)
+static void filter_extended_8(const struct cpuid_model *model, uint32_t subleaf,
+                              struct cpuid_result *r)
 {
     uint32_t count = model->vcpu_count > 1 ? model->vcpu_count : 1;
 
@@ -252,43 +260,57 @@ static void filter_extended_8(const struct cpuid_model *model, uint32_t subleaf,
     r->edx = 0;
 }
 
-// Leaves that are not listed read as zero (names and caches: 0x80000002-6 are passed as they are).
-static const struct cpuid_filter {
-    uint32_t leaf;
+struct cpuid_filter {
     bool is_host_read;
-    void (*apply)(const struct cpuid_model *model, uint32_t subleaf, struct cpuid_result *r); // NULL: as it is
-} filters[] = {
-    {0x00000000, true, filter_leaf_0},
-    {0x00000001, true, filter_leaf_1},
-    {0x00000007, true, filter_leaf_7},
-    {0x0000000b, false, filter_leaf_b},
-    {0x0000000d, true, filter_leaf_d},
-    {CPUID_KVM_BASE, false, kvm_base},
-    {CPUID_KVM_FEATURES, false, kvm_features},
-    {CPUID_HYPERVISOR_TIMING, false, hypervisor_timing},
-    {0x80000000, true, filter_extended_0},
-    {0x80000001, true, filter_extended_1},
-    {0x80000002, true, NULL},
-    {0x80000003, true, NULL},
-    {0x80000004, true, NULL},
-    {0x80000005, true, NULL},
-    {0x80000006, true, NULL},
-    {0x80000007, false, filter_extended_7},
-    {0x80000008, true, filter_extended_8},
+    void (*apply)(const struct cpuid_model *model, uint32_t subleaf,
+                  struct cpuid_result *r); // NULL: as it is
 };
 
-struct cpuid_result cpuid_model_read(const struct cpuid_model *model, uint32_t leaf, uint32_t subleaf)
+// By leaf, for each range that there is. What is not listed reads as zero; names and caches are
+// passed as they are.
+static const struct cpuid_filter basic_filters[] = {
+    [0x00] = {true, filter_leaf_0},  [0x01] = {true, filter_leaf_1}, [0x07] = {true, filter_leaf_7},
+    [0x0b] = {false, filter_leaf_b}, [0x0d] = {true, filter_leaf_d},
+};
+static const struct cpuid_filter hypervisor_filters[] = {
+    [0x00] = {false, kvm_base},
+    [0x01] = {false, kvm_features},
+    [0x10] = {false, hypervisor_timing},
+};
+static const struct cpuid_filter extended_filters[] = {
+    [0x00] = {true, filter_extended_0},
+    [0x01] = {true, filter_extended_1},
+    [0x02] = {true, NULL},
+    [0x03] = {true, NULL},
+    [0x04] = {true, NULL},
+    [0x05] = {true, NULL},
+    [0x06] = {true, NULL},
+    [0x07] = {false, filter_extended_7},
+    [0x08] = {true, filter_extended_8},
+};
+static const struct cpuid_range {
+    const struct cpuid_filter *filters;
+    uint32_t count;
+} ranges[16] = {
+    [CPUID_BASIC_BASE >> 28] = {basic_filters, sizeof(basic_filters) / sizeof(basic_filters[0])},
+    [CPUID_KVM_BASE >> 28] = {hypervisor_filters,
+                              sizeof(hypervisor_filters) / sizeof(hypervisor_filters[0])},
+    [EXTENDED_BASE >> 28] = {extended_filters,
+                             sizeof(extended_filters) / sizeof(extended_filters[0])},
+};
+
+struct cpuid_result cpuid_model_read(const struct cpuid_model *model, uint32_t leaf,
+                                     uint32_t subleaf)
 {
     struct cpuid_result r = {0, 0, 0, 0};
+    const struct cpuid_range *range = &ranges[leaf >> 28];
+    uint32_t index = leaf & 0x0fffffff;
 
-    for (unsigned i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
-        if (filters[i].leaf != leaf)
-            continue;
-        if (filters[i].is_host_read)
-            r = model->host(leaf, subleaf);
-        if (filters[i].apply)
-            filters[i].apply(model, subleaf, &r);
-        break;
-    }
+    if (index >= range->count)
+        return r;
+    if (range->filters[index].is_host_read)
+        r = model->host(leaf, subleaf);
+    if (range->filters[index].apply)
+        range->filters[index].apply(model, subleaf, &r);
     return r;
 }

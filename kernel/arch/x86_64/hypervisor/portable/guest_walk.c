@@ -7,7 +7,8 @@
 #define PSE_LARGE_SHIFT 22
 
 // Tables with 64-bit entries, `levels` of them: 3 (PAE), 4 or 5.
-static bool walk_long(const struct guest_walk *walk, uint64_t linear, unsigned levels, uint64_t *out)
+static bool walk_long(const struct guest_walk *walk, uint64_t linear, unsigned levels,
+                      uint64_t *out)
 {
     uint64_t table = levels == 3 ? walk->cr3 & 0xffffffe0 : walk->cr3 & PTE_ADDRESS;
 
@@ -33,7 +34,8 @@ static bool walk_legacy(const struct guest_walk *walk, uint64_t linear, uint64_t
 {
     uint64_t entry;
 
-    if (!walk->read(walk->context, (walk->cr3 & 0xfffff000) + 4 * (linear >> PSE_LARGE_SHIFT), 4, &entry) ||
+    if (!walk->read(walk->context, (walk->cr3 & 0xfffff000) + 4 * (linear >> PSE_LARGE_SHIFT), 4,
+                    &entry) ||
         !(entry & PTE_P))
         return false;
     if (entry & PTE_PS && walk->cr4 & CR4_PSE) {

@@ -5,7 +5,7 @@
 
 #include "kernel/arch/x86_64/regs/msr.h"
 
-#define VECTOR_FIRST_LEGAL 16
+#define VECTOR_FIRST_LEGAL  16
 #define LVT_WRITABLE        0x000107ffu // vector, delivery mode, mask
 #define LVT_LINT_WRITABLE   0x0001a7ffu // and polarity, trigger mode
 #define LVT_TIMER_WRITABLE  0x000700ffu
@@ -85,7 +85,8 @@ void local_apic_reset(struct local_apic *apic, bool is_power_on)
 
 static void post(struct local_apic *apic, uint32_t bits)
 {
-    // Release pairs with the exchange in local_apic_take_posted: what was left before is seen there.
+    // Release pairs with the exchange in local_apic_take_posted: what was left before is seen
+    // there.
     __atomic_fetch_or(&apic->posted, bits, __ATOMIC_SEQ_CST);
     apic->ops->notify(apic);
 }
@@ -229,7 +230,8 @@ bool apic_message_from_msi(uint64_t addr, uint64_t data, struct apic_message *ou
     if (delivery == 3)
         return false; // reserved
     *out = (struct apic_message){
-        // APM and Intel SDM "Message Address Register Format"; bits 11:5 as bits 14:8 of the destination are the
+        // APM and Intel SDM "Message Address Register Format"; bits 11:5 as bits 14:8 of the
+        // destination are the
         // extension that KVM_FEATURE_MSI_EXT_DEST_ID announces.
         .destination = (addr >> 12 & 0xff) | (addr >> 5 & 0x7f) << 8,
         .is_logical = addr & 4,
@@ -362,7 +364,8 @@ static enum local_apic_result end_of_interrupt(struct local_apic *apic, uint8_t 
     if (vector < 0)
         return LOCAL_APIC_OK;
     vector_clear(apic->isr, (unsigned)vector);
-    if (!(__atomic_load_n(&apic->tmr[vector >> 6], __ATOMIC_RELAXED) & vector_bit((unsigned)vector)) ||
+    if (!(__atomic_load_n(&apic->tmr[vector >> 6], __ATOMIC_RELAXED) &
+          vector_bit((unsigned)vector)) ||
         apic->svr & LOCAL_APIC_SVR_SUPPRESS_EOI)
         return LOCAL_APIC_OK;
     *eoi_vector = (uint8_t)vector;
@@ -506,7 +509,8 @@ bool local_apic_write_base(struct local_apic *apic, uint64_t value, uint32_t phy
 
     if (value & reserved || (x2apic && !enabled))
         return false;
-    // Intel SDM "x2APIC State Transitions": x2APIC can only be left through disabled, and not entered from it.
+    // Intel SDM "x2APIC State Transitions": x2APIC can only be left through disabled, and not
+    // entered from it.
     if (local_apic_is_x2apic(apic) && enabled && !x2apic)
         return false;
     if (!local_apic_is_enabled(apic) && x2apic)
@@ -517,7 +521,8 @@ bool local_apic_write_base(struct local_apic *apic, uint64_t value, uint32_t phy
     }
     __atomic_store_n(&apic->base, value, __ATOMIC_RELAXED);
     if (x2apic)
-        __atomic_store_n(&apic->ldr, apic->id >> 4 << 16 | 1u << (apic->id & 0xf), __ATOMIC_RELAXED);
+        __atomic_store_n(&apic->ldr, apic->id >> 4 << 16 | 1u << (apic->id & 0xf),
+                         __ATOMIC_RELAXED);
     return true;
 }
 
@@ -593,8 +598,8 @@ static bool read_register(struct local_apic *apic, uint32_t offset, uint32_t *va
 }
 
 // LOCAL_APIC_FAULT: no such register, or it is read-only.
-static enum local_apic_result write_register(struct local_apic *apic, uint32_t offset, uint32_t value,
-                                             uint8_t *eoi_vector)
+static enum local_apic_result write_register(struct local_apic *apic, uint32_t offset,
+                                             uint32_t value, uint8_t *eoi_vector)
 {
     uint32_t writable;
     uint32_t *lvt;
@@ -729,8 +734,8 @@ uint32_t local_apic_read_page(struct local_apic *apic, uint32_t offset)
     }
 }
 
-enum local_apic_result local_apic_write_page(struct local_apic *apic, uint32_t offset, uint32_t value,
-                                             uint8_t *eoi_vector)
+enum local_apic_result local_apic_write_page(struct local_apic *apic, uint32_t offset,
+                                             uint32_t value, uint8_t *eoi_vector)
 {
     enum local_apic_result result;
 

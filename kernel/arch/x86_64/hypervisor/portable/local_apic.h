@@ -1,9 +1,10 @@
 // The local APIC as a guest sees it: a state machine without a clock, a lock or a CPU of its own.
 //
-// One vCPU thread owns each local_apic and is the only one to call what is not marked "any context". Others leave messages
-// in the mailbox (`posted*`, atomic) and call ops->notify; the owner takes them in with local_apic_take_posted before it
-// enters the guest. So the owner's own path (timer, self-IPI, EOI) takes no lock and no atomic operation.
-// Intel SDM Volume 3A, "Advanced Programmable Interrupt Controller (APIC)"; AMD64 APM Volume 2, chapter 16.
+// One vCPU thread owns each local_apic and is the only one to call what is not marked "any
+// context". Others leave messages in the mailbox (`posted*`, atomic) and call ops->notify; the
+// owner takes them in with local_apic_take_posted before it enters the guest. So the owner's own
+// path (timer, self-IPI, EOI) takes no lock and no atomic operation. Intel SDM Volume 3A, "Advanced
+// Programmable Interrupt Controller (APIC)"; AMD64 APM Volume 2, chapter 16.
 #pragma once
 
 #include <stdbool.h>
@@ -25,12 +26,15 @@ struct apic_message;
 struct local_apic_ops {
     mx_time_t (*now)(struct local_apic *apic);
     uint64_t (*guest_tsc)(struct local_apic *apic);
-    // When the guest's TSC will reach `tsc`, on the scale of now(); MX_TIME_INFINITE if not in this age.
+    // When the guest's TSC will reach `tsc`, on the scale of now(); MX_TIME_INFINITE if not in this
+    // age.
     mx_time_t (*time_of_tsc)(struct local_apic *apic, uint64_t tsc);
-    // Calls local_apic_post_timer at `deadline`, replacing what was set; MX_TIME_INFINITE: not at all.
+    // Calls local_apic_post_timer at `deadline`, replacing what was set; MX_TIME_INFINITE: not at
+    // all.
     void (*set_timer)(struct local_apic *apic, mx_time_t deadline);
     // Calls apic_bus_send on the bus the APIC is on, serialised.
-    void (*send)(struct local_apic *apic, const struct apic_message *message, const struct local_apic *except);
+    void (*send)(struct local_apic *apic, const struct apic_message *message,
+                 const struct local_apic *except);
     // Makes the owner call local_apic_take_posted soon. Any context.
     void (*notify)(struct local_apic *apic);
 };
@@ -87,7 +91,8 @@ void local_apic_init(struct local_apic *apic, uint32_t id, const struct local_ap
 // To the state after INIT; after power-on too, with IA32_APIC_BASE, if `is_power_on`.
 void local_apic_reset(struct local_apic *apic, bool is_power_on);
 
-// --- any context ------------------------------------------------------------------------------------
+// --- any context
+// ------------------------------------------------------------------------------------
 
 void local_apic_post_vector(struct local_apic *apic, uint8_t vector, bool is_level);
 void local_apic_post_nmi(struct local_apic *apic);
@@ -96,20 +101,23 @@ void local_apic_post_extint(struct local_apic *apic, bool is_raised);
 // Delivers to every APIC on the bus that the message names, but not to `except` (may be NULL).
 void apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
                    const struct local_apic *except);
-// Takes an MSI apart, with the extended destination id in address bits 11:5. False: not for a local APIC.
+// Takes an MSI apart, with the extended destination id in address bits 11:5. False: not for a local
+// APIC.
 bool apic_message_from_msi(uint64_t addr, uint64_t data, struct apic_message *out);
 
-// --- the owner --------------------------------------------------------------------------------------
+// --- the owner
+// --------------------------------------------------------------------------------------
 
-// Takes in what was posted; returns the APIC_POSTED_NMI, _INIT, _STARTUP bits, which are the CPU's business.
+// Takes in what was posted; returns the APIC_POSTED_NMI, _INIT, _STARTUP bits, which are the CPU's
+// business.
 uint32_t local_apic_take_posted(struct local_apic *apic);
 static inline bool local_apic_has_posted(const struct local_apic *apic)
 {
     return __atomic_load_n(&apic->posted, __ATOMIC_ACQUIRE) != 0;
 }
 
-// The highest requested vector that is above what is in service, -1 if there is none. The task priority is left out:
-// the caller compares with local_apic_task_class.
+// The highest requested vector that is above what is in service, -1 if there is none. The task
+// priority is left out: the caller compares with local_apic_task_class.
 int local_apic_pending_vector(const struct local_apic *apic);
 static inline uint32_t local_apic_task_class(const struct local_apic *apic)
 {
@@ -139,7 +147,7 @@ static inline bool local_apic_is_x2apic(const struct local_apic *apic)
 // A register write can end an interrupt that a device wants to hear of.
 enum local_apic_result {
     LOCAL_APIC_OK,
-    LOCAL_APIC_FAULT, // #GP
+    LOCAL_APIC_FAULT,         // #GP
     LOCAL_APIC_EOI_BROADCAST, // *eoi_vector was level-triggered: I/O APICs must know
 };
 
@@ -151,8 +159,8 @@ enum local_apic_result local_apic_write_msr(struct local_apic *apic, uint32_t ms
                                             uint8_t *eoi_vector);
 // The memory-mapped page; `offset` within it.
 uint32_t local_apic_read_page(struct local_apic *apic, uint32_t offset);
-enum local_apic_result local_apic_write_page(struct local_apic *apic, uint32_t offset, uint32_t value,
-                                             uint8_t *eoi_vector);
+enum local_apic_result local_apic_write_page(struct local_apic *apic, uint32_t offset,
+                                             uint32_t value, uint8_t *eoi_vector);
 
 // IA32_TSC_DEADLINE.
 uint64_t local_apic_read_tsc_deadline(const struct local_apic *apic);

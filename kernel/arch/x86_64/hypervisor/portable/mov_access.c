@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#define INSN_BYTES_MAX  15
-#define OPCODE_MOV_LOAD 0x8a // and 0x8b: the same as 0x88 and 0x89 but for the direction bit
+#define INSN_BYTES_MAX   15
+#define OPCODE_MOV_LOAD  0x8a // and 0x8b: the same as 0x88 and 0x89 but for the direction bit
 #define OPCODE_DIRECTION 0x02
 
 static bool is_prefix(uint8_t byte, unsigned code_bits)
@@ -36,7 +36,8 @@ size_t insn_prefix_count(const uint8_t *bytes, size_t byte_count, unsigned code_
     return count;
 }
 
-bool mov_access_decode(const uint8_t *bytes, size_t byte_count, unsigned code_bits, struct mov_access *out)
+bool mov_access_decode(const uint8_t *bytes, size_t byte_count, unsigned code_bits,
+                       struct mov_access *out)
 {
     uint8_t copy[INSN_BYTES_MAX];
     size_t prefixes;

@@ -1,5 +1,6 @@
-// Decodes the plain MOV between a register or immediate and memory: as much as the kernel needs for a guest's access to its
-// memory-mapped local APIC and for skipping a write to a doorbell. Everything else is the VMM's decoder's business.
+// Decodes the plain MOV between a register or immediate and memory: as much as the kernel needs for
+// a guest's access to its memory-mapped local APIC and for skipping a write to a doorbell.
+// Everything else is the VMM's decoder's business.
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +16,8 @@ struct mov_access {
 };
 
 // False: not a plain MOV (opcodes 88-8b, c6, c7), or not all of it in `bytes`.
-bool mov_access_decode(const uint8_t *bytes, size_t byte_count, unsigned code_bits, struct mov_access *out);
+bool mov_access_decode(const uint8_t *bytes, size_t byte_count, unsigned code_bits,
+                       struct mov_access *out);
 
 // Prefix bytes (legacy and, in 64-bit code, REX) at the start of an instruction.
 size_t insn_prefix_count(const uint8_t *bytes, size_t byte_count, unsigned code_bits);

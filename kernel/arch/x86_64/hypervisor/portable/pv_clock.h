@@ -1,5 +1,6 @@
-// The KVM paravirtual clock: what the guest computes from its TSC, and how the kernel describes it in guest memory
-// (Linux Documentation/virt/kvm/x86/msr.rst, cpuid.rst; the layout is the one that both sides' ABI fixes).
+// The KVM paravirtual clock: what the guest computes from its TSC, and how the kernel describes it
+// in guest memory (Linux Documentation/virt/kvm/x86/msr.rst, cpuid.rst; the layout is the one that
+// both sides' ABI fixes).
 #pragma once
 
 #include <stdbool.h>
@@ -35,6 +36,13 @@ struct pv_clock_scale {
 
 // `tsc_hz` is not zero.
 struct pv_clock_scale pv_clock_scale_from_hz(uint64_t tsc_hz);
-uint64_t pv_clock_scale_apply(struct pv_clock_scale scale, uint64_t tsc);
+static inline uint64_t pv_clock_scale_apply(struct pv_clock_scale scale, uint64_t tsc)
+{
+    if (scale.shift < 0)
+        tsc >>= -scale.shift;
+    else
+        tsc <<= scale.shift;
+    return (uint64_t)((unsigned __int128)tsc * scale.multiplier >> 32);
+}
 // Nanoseconds, rounded up; UINT64_MAX if they do not fit. Frequencies up to 16 GHz.
 uint64_t pv_clock_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz);

@@ -8,7 +8,8 @@ struct pv_clock_scale pv_clock_scale_from_hz(uint64_t tsc_hz)
     struct pv_clock_scale scale = {.shift = 0};
     uint64_t hz = tsc_hz;
 
-    // The multiplier is 2^32 * 10^9 / hz and must be in [2^31, 2^32): shift the frequency to within a factor of two.
+    // The multiplier is 2^32 * 10^9 / hz and must be in [2^31, 2^32): shift the frequency to within
+    // a factor of two.
     while (hz > 2 * (uint64_t)NS_PER_S) {
         hz >>= 1;
         scale.shift--;
@@ -19,15 +20,6 @@ struct pv_clock_scale pv_clock_scale_from_hz(uint64_t tsc_hz)
     }
     scale.multiplier = (uint32_t)(((uint64_t)NS_PER_S << 32) / hz);
     return scale;
-}
-
-uint64_t pv_clock_scale_apply(struct pv_clock_scale scale, uint64_t tsc)
-{
-    if (scale.shift < 0)
-        tsc >>= -scale.shift;
-    else
-        tsc <<= scale.shift;
-    return (unsigned __int128)tsc * scale.multiplier >> 32;
 }
 
 uint64_t pv_clock_ns_from_ticks(uint64_t ticks, uint64_t tsc_hz)

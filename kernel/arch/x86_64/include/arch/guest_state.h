@@ -1,5 +1,5 @@
-// struct arch_guest and struct arch_vcpu on x86-64. Everything that both back ends (SVM, VMX) need is here; what only
-// one has is behind `backend`.
+// struct arch_guest and struct arch_vcpu on x86-64. Everything that both back ends (SVM, VMX) need
+// is here; what only one has is behind `backend`.
 #pragma once
 
 #include <machina/arch/vcpu_state.h>
@@ -32,15 +32,16 @@ enum vcpu_reply {
     VCPU_REPLY_INTACK,
 };
 
-// An event to deliver with the next entry, encoded as SVM (EVENTINJ) and VMX encode it alike in the low 12 bits and bit 31: vector,
-// type, whether there is an error code (in the upper half). 0: none.
-#define VCPU_EVENT_VALID           ((uint64_t)1 << 31)
-#define VCPU_EVENT_HAS_ERROR       ((uint64_t)1 << 11)
-#define VCPU_EVENT_EXTERNAL        ((uint64_t)0 << 8)
-#define VCPU_EVENT_NMI             ((uint64_t)2 << 8)
-#define VCPU_EVENT_EXCEPTION       ((uint64_t)3 << 8)
-#define VCPU_EVENT_TYPE_MASK       ((uint64_t)7 << 8)
-#define VCPU_EVENT_ERROR_SHIFT     32
+// An event to deliver with the next entry, encoded as SVM (EVENTINJ) and VMX encode it alike in the
+// low 12 bits and bit 31: vector, type, whether there is an error code (in the upper half). 0:
+// none.
+#define VCPU_EVENT_VALID       ((uint64_t)1 << 31)
+#define VCPU_EVENT_HAS_ERROR   ((uint64_t)1 << 11)
+#define VCPU_EVENT_EXTERNAL    ((uint64_t)0 << 8)
+#define VCPU_EVENT_NMI         ((uint64_t)2 << 8)
+#define VCPU_EVENT_EXCEPTION   ((uint64_t)3 << 8)
+#define VCPU_EVENT_TYPE_MASK   ((uint64_t)7 << 8)
+#define VCPU_EVENT_ERROR_SHIFT 32
 
 // The page of guest code fetched from last; see insn_fetch.c.
 struct insn_cache {
@@ -49,7 +50,8 @@ struct insn_cache {
 };
 
 struct arch_vcpu {
-    // Live between exits, for whichever back end; the rest of the guest's registers is with the back end.
+    // Live between exits, for whichever back end; the rest of the guest's registers is with the
+    // back end.
     uint64_t gpr[MX_X86_GPR_COUNT]; // first: the world switch addresses it
     uint64_t rip, rflags;
     void *backend;
@@ -59,8 +61,8 @@ struct arch_vcpu {
 
     enum vcpu_run_state run_state;
     uint64_t event;
-    uint32_t nmi_count;       // waiting, at most 2
-    bool is_nmi_blocked;      // until IRET
+    uint32_t nmi_count;  // waiting, at most 2
+    bool is_nmi_blocked; // until IRET
     bool has_interrupt_shadow;
     int pending_vector; // offered to the CPU with the last entry, or -1
     bool is_shut_down;

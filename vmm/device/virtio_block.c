@@ -1,0 +1,78 @@
+// The block device's process: a disk on a memory object, which is a file of the package or a RAM disk.
+#include "vmm/virtio/block.h"
+
+#include <string.h>
+
+#include <machina/syscalls.h>
+
+#include <machina_user/process.h>
+#include <machina_user/startup.h>
+
+#include "vmm/device/device_process.h"
+
+static struct block_backend_memory disk;
+static struct block_backend_volatile overlay;
+
+static mx_status_t map_disk(uint64_t size_bytes, bool is_writable)
+{
+    const mx_handle_t vmo = startup_handle_take(DEVICE_STARTUP_BACKEND, 0);
+    const uint64_t mapped_bytes = (size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
+    uint64_t address = 0;
+
+    if (vmo == MX_HANDLE_INVALID || size_bytes == 0 || mapped_bytes < size_bytes)
+        return MX_ERR_INVALID_ARGS;
+    const mx_status_t status =
+        mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),
+                      is_writable ? MX_MAP_READ | MX_MAP_WRITE : MX_MAP_READ, vmo, 0, mapped_bytes,
+                      &address);
+    handle_close(vmo);
+    if (status == MX_OK)
+        block_backend_memory_init(&disk, (void *)(uintptr_t)address, size_bytes, !is_writable);
+    return status;
+}
+
+static mx_status_t open_backend(const char *mode, uint64_t size_bytes, struct block_backend **out)
+{
+    const bool is_volatile = strcmp(mode, BLOCK_MODE_VOLATILE) == 0;
+    const bool is_writable = strcmp(mode, BLOCK_MODE_READ_WRITE) == 0;
+    const mx_status_t status = map_disk(size_bytes, is_writable);
+
+    *out = is_volatile ? &overlay.backend : &disk.backend;
+    if (status != MX_OK || !is_volatile)
+        return status;
+    // The guest's job limits the memory; a disk cannot need more than its own size, in whole clusters.
+    return block_backend_volatile_init(&overlay, &disk.backend,
+                                       size_bytes + BLOCK_BACKEND_CLUSTER_BYTES);
+}
+
+static mx_status_t open_disk(int argc, char **argv, struct virtio_block *block)
+{
+    struct virtio_block_config config = {.block_bytes = VIRTIO_BLOCK_SECTOR_BYTES};
+    uint64_t size_bytes, queue_count;
+    mx_status_t status = device_process_number(argc, argv, DEVICE_ARGUMENT_OWN + 1, &size_bytes);
+
+    if (status == MX_OK)
+        status = device_process_number(argc, argv, DEVICE_ARGUMENT_OWN + 2, &queue_count);
+    if (status == MX_OK && (queue_count > VIRTIO_QUEUES_MAX || argc <= DEVICE_ARGUMENT_OWN + 3))
+        status = MX_ERR_INVALID_ARGS;
+    if (status == MX_OK)
+        status = open_backend(argv[DEVICE_ARGUMENT_OWN], size_bytes, &config.backend);
+    if (status != MX_OK)
+        return status;
+    config.queue_count = (uint16_t)queue_count;
+    config.id = argv[DEVICE_ARGUMENT_OWN + 3];
+    return virtio_block_init(block, &config);
+}
+
+int main(int argc, char **argv)
+{
+    static struct device_process process;
+    static struct virtio_block block;
+    mx_status_t status = device_process_init(&process, argc, argv);
+
+    if (status == MX_OK)
+        status = open_disk(argc, argv, &block);
+    if (status != MX_OK)
+        return device_process_fail(&process, "virtio-block: cannot start", status);
+    return device_process_run(&process, &block.device, NULL);
+}
