@@ -46,6 +46,7 @@ struct thread {
     struct aspace *aspace;   // the process's; NULL for a kernel thread
     void *kernel_stack;      // lowest address of the mapped part
     struct vcpu *vcpu;       // bound to this thread, or NULL
+    struct list_node *dropped_messages; // while it drops channel messages: those that wait for it; see channel.c
     void (*kernel_entry)(void *argument);
     void *kernel_argument;
     void (*finished)(struct thread *thread); // called by the reaper thread once it is off its stack for good

@@ -18,6 +18,9 @@
 // Objects from this size on allocate 2 MiB at a time: guest memory, in practice.
 #define LARGE_FROM_BYTES (UINT64_C(16) << 20)
 
+// A page is looked for in one ancestor after the other, on the stack.
+#define COW_DEPTH_MAX 8
+
 static void vmo_destroy(struct object *object);
 
 static const mx_rights_t vmo_default_rights = MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_READ |
@@ -142,6 +145,8 @@ mx_status_t vmo_create_child(struct vmo *parent, uint32_t options, uint64_t offs
     vmo_resolve(&parent, &offset);
     if (is_cow && parent->kind == VMO_PHYSICAL)
         return MX_ERR_NOT_SUPPORTED;
+    if (is_cow && parent->cow_depth == COW_DEPTH_MAX)
+        return MX_ERR_NO_RESOURCES;
     struct vmo *vmo = vmo_alloc(is_cow ? VMO_ANONYMOUS : parent->kind, job, size_bytes);
     if (vmo == NULL)
         return MX_ERR_NO_MEMORY;
@@ -149,6 +154,7 @@ mx_status_t vmo_create_child(struct vmo *parent, uint32_t options, uint64_t offs
     vmo->parent = parent;
     vmo->parent_offset = offset;
     vmo->is_cow = is_cow;
+    vmo->cow_depth = parent->cow_depth + is_cow;
     vmo->mutex = parent->mutex;
     if (is_cow) {
         mutex_lock(vmo->mutex);

@@ -29,6 +29,7 @@ struct vmo {
     struct object object;
     enum vmo_kind kind;
     bool is_cow;             // copies of the parent's pages are made on the first write
+    uint32_t cow_depth;      // copy-on-write objects from here to the oldest ancestor
     uint64_t size_bytes;     // whole pages
     paddr_t base;            // physical, contiguous
     unsigned order;          // contiguous: of the block to free; UINT_MAX: not ours to free

@@ -67,13 +67,33 @@ static void message_free(struct message *message)
         object_release(&job->object);
 }
 
-static void message_drop(struct message *message)
+static void drop_transfers(struct message *message)
 {
     for (uint32_t i = 0; i < message->handle_count; i++) {
         if (message->transfers[i].object != NULL)
             transfer_drop(message->transfers[i]);
     }
-    message_free(message);
+}
+
+// A handle in the message may be the last of a channel end, whose messages are then dropped: they wait in line for the
+// outermost call, since a chain of such channels may be longer than the stack.
+static void message_drop(struct message *message)
+{
+    struct thread *self = thread_current();
+    struct list_node dropped = LIST_INIT(dropped);
+
+    if (self->dropped_messages != NULL) {
+        list_add_tail(self->dropped_messages, &message->node);
+        return;
+    }
+    self->dropped_messages = &dropped;
+    list_add_tail(&dropped, &message->node);
+    while ((message = LIST_FIRST(&dropped, struct message, node)) != NULL) {
+        list_remove(&message->node);
+        drop_transfers(message);
+        message_free(message);
+    }
+    self->dropped_messages = NULL;
 }
 
 static struct message *message_alloc(struct job *job, uint32_t size_bytes, uint32_t handle_count)
@@ -126,6 +146,8 @@ static void channel_on_zero_handles(struct object *object)
     arch_interrupt_state_t state = spin_lock(&pair->lock);
     channel->is_closed = true;
     while ((call = LIST_FIRST(&channel->peer->calls, struct call, node)) != NULL)
+        call_finish(call, NULL);
+    while ((call = LIST_FIRST(&channel->calls, struct call, node)) != NULL) // no reply can reach this end
         call_finish(call, NULL);
     object_change_signals(&channel->peer->object, 0, MX_SIGNAL_PEER_CLOSED);
     while ((message = take_first_locked(channel)) != NULL) {
@@ -186,9 +208,7 @@ int64_t sys_channel_create(uaddr_t out0, uaddr_t out1)
 
     if (status != MX_OK)
         return status;
-    mx_status_t status0 = handle_return(end0, channel_default_rights, out0);
-    mx_status_t status1 = handle_return(end1, channel_default_rights, out1);
-    return status0 != MX_OK ? status0 : status1;
+    return handle_return_two(end0, channel_default_rights, out0, end1, channel_default_rights, out1);
 }
 
 // --- messages -------------------------------------------------------------------------------------

@@ -213,6 +213,32 @@ mx_status_t handle_return(struct object *object, mx_rights_t rights, uaddr_t out
     return status;
 }
 
+mx_status_t handle_return_two(struct object *object0, mx_rights_t rights0, uaddr_t out0,
+                              struct object *object1, mx_rights_t rights1, uaddr_t out1)
+{
+    struct handle_table *table = &process_current()->handles;
+    mx_handle_t handle0, handle1;
+    mx_status_t status = handle_add(table, object0, rights0, &handle0);
+
+    if (status != MX_OK)
+        goto out_release;
+    status = handle_add(table, object1, rights1, &handle1);
+    if (status != MX_OK)
+        goto out_close0;
+    status = user_write(out0, &handle0, sizeof(handle0));
+    if (status == MX_OK)
+        status = user_write(out1, &handle1, sizeof(handle1));
+    if (status == MX_OK)
+        goto out_release;
+    (void)!handle_close(table, handle1);
+out_close0:
+    (void)!handle_close(table, handle0);
+out_release:
+    object_release(object0);
+    object_release(object1);
+    return status;
+}
+
 uint64_t handle_living_count(void)
 {
     return __atomic_load_n(&living_count, __ATOMIC_RELAXED);
@@ -225,15 +251,20 @@ int64_t sys_handle_close(mx_handle_t handle)
 
 static mx_status_t choose_rights(mx_rights_t wanted, mx_rights_t present, mx_rights_t *out)
 {
-    *out = wanted == MX_RIGHT_SAME ? present : wanted;
-    return (*out & ~present) == 0 ? MX_OK : MX_ERR_INVALID_ARGS;
+    if (wanted == MX_RIGHT_SAME)
+        wanted = present;
+    if (wanted & ~present)
+        return MX_ERR_INVALID_ARGS;
+    *out = wanted;
+    return MX_OK;
 }
 
-static mx_status_t duplicate(mx_handle_t handle, mx_rights_t needed, mx_rights_t wanted, uaddr_t out)
+int64_t sys_handle_duplicate(mx_handle_t handle, mx_rights_t wanted, uaddr_t out)
 {
     struct object *object;
     mx_rights_t present, rights;
-    mx_status_t status = handle_get_with_rights(handle, MX_OBJECT_NONE, needed, &object, &present);
+    mx_status_t status =
+        handle_get_with_rights(handle, MX_OBJECT_NONE, MX_RIGHT_DUPLICATE, &object, &present);
 
     if (status != MX_OK)
         return status;
@@ -245,14 +276,33 @@ static mx_status_t duplicate(mx_handle_t handle, mx_rights_t needed, mx_rights_t
     return handle_return(object, rights, out);
 }
 
-int64_t sys_handle_duplicate(mx_handle_t handle, mx_rights_t rights, uaddr_t out)
+// The entry gets its new value in place, so that no other thread's close comes in between.
+static mx_status_t replace_locked(struct handle_table *table, mx_handle_t handle, mx_rights_t wanted,
+                                  mx_handle_t *out)
 {
-    return duplicate(handle, MX_RIGHT_DUPLICATE, rights, out);
+    struct handle_entry *entry = find_entry(table, handle);
+
+    if (entry == NULL)
+        return MX_ERR_BAD_HANDLE;
+    mx_status_t status = choose_rights(wanted, entry->rights, &entry->rights);
+    if (status != MX_OK)
+        return status;
+    entry->generation++;
+    *out = value_of(table, (uint32_t)(entry - table->entries));
+    return MX_OK;
 }
 
 int64_t sys_handle_replace(mx_handle_t handle, mx_rights_t rights, uaddr_t out)
 {
-    mx_status_t status = duplicate(handle, 0, rights, out);
+    struct handle_table *table = &process_current()->handles;
+    mx_handle_t replaced = MX_HANDLE_INVALID;
+    // There is no way back once it is done, so first whether the result has a place.
+    mx_status_t status = user_write(out, &replaced, sizeof(replaced));
 
-    return status == MX_OK ? sys_handle_close(handle) : status;
+    if (status != MX_OK)
+        return status;
+    arch_interrupt_state_t state = spin_lock(&table->lock);
+    status = replace_locked(table, handle, rights, &replaced);
+    spin_unlock(&table->lock, state);
+    return status == MX_OK ? user_write(out, &replaced, sizeof(replaced)) : status;
 }

@@ -57,4 +57,8 @@ MUST_CHECK mx_status_t handle_get_with_rights(mx_handle_t handle, enum mx_object
 // the object whether it succeeds or not. If the write fails, the handle is closed again.
 MUST_CHECK mx_status_t handle_return(struct object *object, mx_rights_t rights, uaddr_t out);
 
+// The same for two objects; if anything fails, neither handle is left.
+MUST_CHECK mx_status_t handle_return_two(struct object *object0, mx_rights_t rights0, uaddr_t out0,
+                                         struct object *object1, mx_rights_t rights1, uaddr_t out1);
+
 uint64_t handle_living_count(void);

@@ -50,8 +50,11 @@ static void interrupt_on_zero_handles(struct object *object)
     struct interrupt *interrupt = CONTAINER_OF(object, struct interrupt, object);
 
     arch_interrupt_state_t state = spin_lock(&by_irq_lock);
-    arch_interrupt_mask(interrupt->irq);
-    by_irq[interrupt->irq] = NULL;
+    // A handle in flight may come and go once more after this: by then the line may be another's.
+    if (by_irq[interrupt->irq] == interrupt) {
+        arch_interrupt_mask(interrupt->irq);
+        by_irq[interrupt->irq] = NULL;
+    }
     spin_unlock(&by_irq_lock, state);
 }
 

@@ -49,11 +49,16 @@ static const struct object_ops job_ops = {
     .destroy = job_destroy,
 };
 
+// Charging and the end of a job go up the whole line of its ancestors.
+#define DEPTH_MAX 16
+
 mx_status_t job_create(struct job *parent, struct job **out)
 {
-    struct job *job = object_alloc(parent, sizeof(*job));
     mx_status_t status = MX_OK;
 
+    if (parent != NULL && parent->depth == DEPTH_MAX)
+        return MX_ERR_NO_RESOURCES;
+    struct job *job = object_alloc(parent, sizeof(*job));
     if (job == NULL)
         return MX_ERR_NO_MEMORY;
     object_init(&job->object, &job_ops);
@@ -64,6 +69,7 @@ mx_status_t job_create(struct job *parent, struct job **out)
     if (parent != NULL) {
         object_reference(&parent->object);
         job->parent = parent;
+        job->depth = parent->depth + 1;
         mutex_lock(&job_mutex);
         if (parent->is_killed)
             status = MX_ERR_BAD_STATE;
@@ -144,6 +150,30 @@ static mx_status_t kill_visited(struct process *process, void *argument)
     return MX_OK;
 }
 
+static mx_status_t find_without_threads(struct process *process, void *argument)
+{
+    struct process **found = argument;
+
+    mutex_lock(&process->mutex);
+    bool has_threads = process->thread_count != 0;
+    mutex_unlock(&process->mutex);
+    if (has_threads || !object_try_reference(&process->object))
+        return MX_OK;
+    *found = process;
+    return MX_ERR_ALREADY_EXISTS; // ends the search
+}
+
+// Those without threads end at once, and leave the job, which needs its mutex.
+static void kill_without_threads(struct job *top, int32_t exit_code)
+{
+    struct process *process = NULL;
+
+    while (job_for_each_process(top, find_without_threads, &process) != MX_OK) {
+        process_kill(process, exit_code);
+        object_release(&process->object);
+    }
+}
+
 void job_kill(struct job *top, int32_t exit_code)
 {
     mutex_lock(&job_mutex);
@@ -151,6 +181,7 @@ void job_kill(struct job *top, int32_t exit_code)
         job->is_killed = true;
     mutex_unlock(&job_mutex);
     (void)!job_for_each_process(top, kill_visited, &exit_code);
+    kill_without_threads(top, exit_code);
 }
 
 int64_t sys_job_create(mx_handle_t parent_handle, uaddr_t out)

@@ -25,6 +25,18 @@ void object_reference(struct object *object)
     __atomic_fetch_add(&object->reference_count, 1, __ATOMIC_RELAXED);
 }
 
+bool object_try_reference(struct object *object)
+{
+    uint32_t count = __atomic_load_n(&object->reference_count, __ATOMIC_RELAXED);
+
+    while (count != 0) {
+        if (__atomic_compare_exchange_n(&object->reference_count, &count, count + 1, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
 void object_release(struct object *object)
 {
     // Acquire and release: whoever destroys the object sees all that others did to it.

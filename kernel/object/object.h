@@ -40,6 +40,8 @@ struct observer {
 // One reference, no signals.
 void object_init(struct object *object, const struct object_ops *ops);
 void object_reference(struct object *object);
+// For who finds the object in a list that it leaves when it is destroyed, with that list locked. False: it is on its way.
+bool object_try_reference(struct object *object);
 void object_release(struct object *object);
 
 // Clears, then sets, and tells the observers.

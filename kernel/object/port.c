@@ -1,5 +1,5 @@
-// Ports; see port.h. The queue is under the port's object lock. A waiting thread enters the wait queue while it holds that
-// lock, so whoever queues a packet and then sees an empty wait queue has nobody to wake.
+// Ports; see port.h. The queue is under the port's object lock. A thread counts itself as a waiter under that lock and
+// takes sched_lock before it gives it up, so whoever queues a packet and then sees no waiters has nobody to wake.
 
 #include "kernel/object/port.h"
 
@@ -64,7 +64,7 @@ static void append_locked(struct port *port, struct port_source *source)
     list_add_tail(&port->queue, &source->node);
     if ((port->object.signals & MX_SIGNAL_READABLE) == 0)
         object_change_signals_locked(&port->object, 0, MX_SIGNAL_READABLE);
-    if (!list_is_empty(&port->waiters.threads)) {
+    if (port->waiter_count != 0) {
         spin_acquire(&sched_lock);
         wait_queue_wake_one_locked(&port->waiters, MX_OK);
         spin_release(&sched_lock);
@@ -113,6 +113,18 @@ mx_status_t port_own_source(struct port *port, struct port_source *source)
     bool is_closed = port->is_closed;
     if (!is_closed)
         list_add_tail(&port->owned, &source->owned_node);
+    spin_unlock(&port->object.lock, state);
+    return is_closed ? MX_ERR_BAD_STATE : MX_OK;
+}
+
+mx_status_t port_own_and_queue_source(struct port *port, struct port_source *source)
+{
+    arch_interrupt_state_t state = spin_lock(&port->object.lock);
+    bool is_closed = port->is_closed;
+    if (!is_closed) {
+        list_add_tail(&port->owned, &source->owned_node);
+        append_locked(port, source);
+    }
     spin_unlock(&port->object.lock, state);
     return is_closed ? MX_ERR_BAD_STATE : MX_OK;
 }
@@ -195,11 +207,9 @@ static mx_status_t queue_user_packet(struct port *port, const struct mx_port_pac
 
     if (packet == NULL)
         return MX_ERR_NO_MEMORY;
-    mx_status_t status = port_own_source(port, &packet->source);
+    mx_status_t status = port_own_and_queue_source(port, &packet->source);
     if (status != MX_OK)
         user_packet_consumed(&packet->source);
-    else
-        port_queue_source(port, &packet->source);
     return status;
 }
 
@@ -225,6 +235,19 @@ int64_t sys_port_queue(mx_handle_t handle, uaddr_t user_packet)
     return status;
 }
 
+// Waits for a packet to be queued. The caller holds the port's lock with `state`; it is released.
+static mx_status_t wait_for_packet(struct port *port, mx_time_t deadline, arch_interrupt_state_t state)
+{
+    port->waiter_count++;
+    spin_acquire(&sched_lock);
+    spin_release(&port->object.lock);
+    mx_status_t status = wait_queue_block_locked(&port->waiters, deadline, true, state);
+    state = spin_lock(&port->object.lock);
+    port->waiter_count--;
+    spin_unlock(&port->object.lock, state);
+    return status;
+}
+
 // Takes the oldest packet; waits for one.
 static mx_status_t port_take(struct port *port, mx_time_t deadline, struct mx_port_packet *out)
 {
@@ -246,9 +269,7 @@ static mx_status_t port_take(struct port *port, mx_time_t deadline, struct mx_po
                 consumed(source);
             return MX_OK;
         }
-        spin_acquire(&sched_lock);
-        spin_release(&port->object.lock);
-        mx_status_t status = wait_queue_block_locked(&port->waiters, deadline, true, state);
+        mx_status_t status = wait_for_packet(port, deadline, state);
         if (status != MX_OK)
             return status;
     }

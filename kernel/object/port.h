@@ -27,6 +27,7 @@ struct port {
     struct list_node queue; // struct port_source; with `owned` under object.lock
     struct list_node owned;
     uint32_t user_packet_count;
+    uint32_t waiter_count; // threads in `waiters` or about to be; object.lock
     struct wait_queue waiters;
 };
 
@@ -41,6 +42,8 @@ void port_queue_source(struct port *port, struct port_source *source);
 bool port_cancel_source(struct port *port, struct port_source *source);
 // Makes the port the owner of a source with `consumed` set. BAD_STATE: the port has no handles left.
 MUST_CHECK mx_status_t port_own_source(struct port *port, struct port_source *source);
+// The same, and queues it at once: the source may be consumed before this returns.
+MUST_CHECK mx_status_t port_own_and_queue_source(struct port *port, struct port_source *source);
 // Takes the first owned source that `matches` off the port, out of the queue too; the caller calls `consumed`. Or NULL.
 struct port_source *port_disown_source(struct port *port,
                                        bool (*matches)(const struct port_source *source, const void *argument),

@@ -107,11 +107,8 @@ void process_kill(struct process *process, int32_t exit_code)
 
 void process_kill_in_job(struct process *process, int32_t exit_code)
 {
-    // A process without threads is left to its creator, who holds its only handles: it cannot start any more.
     mutex_lock(&process->mutex);
     bool has_threads = process->thread_count != 0;
-    if (!has_threads && process->state == PROCESS_NEW)
-        process->exit_code = exit_code;
     mutex_unlock(&process->mutex);
     if (has_threads)
         (void)process_begin_end(process, exit_code);
@@ -149,9 +146,8 @@ int64_t sys_process_create(mx_handle_t job_handle, uaddr_t user_name, size_t nam
         return status;
     struct aspace *aspace = process->aspace;
     object_reference(&aspace->object);
-    mx_status_t process_status = handle_return(&process->object, process_default_rights, out_process);
-    mx_status_t aspace_status = handle_return(&aspace->object, aspace_default_rights, out_aspace);
-    return process_status != MX_OK ? process_status : aspace_status;
+    return handle_return_two(&process->object, process_default_rights, out_process, &aspace->object,
+                             aspace_default_rights, out_aspace);
 }
 
 int64_t sys_task_kill(mx_handle_t handle, int32_t exit_code)
@@ -232,7 +228,7 @@ static void enter_user(void *argument)
 
     if (thread_is_killed(thread_current()))
         user_thread_exit_current();
-    arch_thread_enter_user(thread->entry, thread->stack, thread->arg1, thread->arg2);
+    arch_thread_enter_user(thread->entry.pc, thread->entry.stack, thread->entry.arg1, thread->entry.arg2);
 }
 
 // In the reaper: the thread is off its stack.
@@ -261,13 +257,15 @@ static void user_thread_finished(struct thread *kernel_thread)
 }
 
 // Starts the thread if its process is in the state that the caller expects.
-static mx_status_t start_in_state(struct user_thread *thread, enum process_state wanted)
+static mx_status_t start_in_state(struct user_thread *thread, enum process_state wanted,
+                                  const struct user_entry *entry)
 {
     struct process *process = thread->process;
     mx_status_t status = MX_OK;
 
     mutex_lock(&process->mutex);
-    if (process->state != wanted || thread->is_started)
+    // job_kill passes by processes that have no threads yet: they cannot get one any more.
+    if (process->state != wanted || thread->is_started || process->job->is_killed)
         status = MX_ERR_BAD_STATE;
     if (status == MX_OK) {
         thread->thread = thread_create(thread->name, process, enter_user, thread, user_thread_finished);
@@ -275,6 +273,7 @@ static mx_status_t start_in_state(struct user_thread *thread, enum process_state
             status = MX_ERR_NO_MEMORY;
         } else {
             thread->is_started = true;
+            thread->entry = *entry;
             process->state = PROCESS_RUNNING;
             process->thread_count++;
             object_reference(&thread->object);
@@ -288,11 +287,7 @@ static mx_status_t start_in_state(struct user_thread *thread, enum process_state
 mx_status_t user_thread_start(struct user_thread *thread, uint64_t entry, uint64_t stack, uint64_t arg1,
                               uint64_t arg2)
 {
-    thread->entry = entry;
-    thread->stack = stack;
-    thread->arg1 = arg1;
-    thread->arg2 = arg2;
-    return start_in_state(thread, PROCESS_RUNNING);
+    return start_in_state(thread, PROCESS_RUNNING, &(struct user_entry){entry, stack, arg1, arg2});
 }
 
 mx_status_t process_start(struct process *process, struct user_thread *thread, uint64_t entry, uint64_t stack,
@@ -308,11 +303,7 @@ mx_status_t process_start(struct process *process, struct user_thread *thread, u
     status = handle_add_transfer(&process->handles, arg_handle, &handle);
     if (status != MX_OK)
         return status;
-    thread->entry = entry;
-    thread->stack = stack;
-    thread->arg1 = handle;
-    thread->arg2 = arg;
-    status = start_in_state(thread, PROCESS_NEW);
+    status = start_in_state(thread, PROCESS_NEW, &(struct user_entry){entry, stack, handle, arg});
     if (status != MX_OK)
         (void)!handle_close(&process->handles, handle);
     return status;

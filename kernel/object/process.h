@@ -10,6 +10,7 @@ struct job {
     struct job *parent; // referenced; NULL for the root
     struct list_node children, child_node;
     struct list_node processes;
+    uint32_t depth; // of the root: 0
     uint64_t used_bytes, limit_bytes; // atomic
     uint32_t process_count;           // living, children included
     bool is_killed;
@@ -37,13 +38,18 @@ struct process {
     char name[MX_NAME_SIZE];
 };
 
+// Where and with what a thread begins in user mode.
+struct user_entry {
+    uint64_t pc, stack, arg1, arg2;
+};
+
 struct user_thread {
     struct object object;
     struct thread *thread; // NULL once it has ended
     struct process *process; // referenced
     struct list_node process_node;
     bool is_started;
-    uint64_t entry, stack, arg1, arg2;
+    struct user_entry entry;
     mx_status_t exit_status;
     uint64_t cpu_time_ns; // once it has ended
     uint32_t last_cpu;

@@ -93,9 +93,7 @@ int64_t sys_stream_create(uaddr_t out0, uaddr_t out1)
         pair->ends[i].object.signals = MX_SIGNAL_WRITABLE;
     }
     struct object *end0 = &pair->ends[0].object, *end1 = &pair->ends[1].object;
-    mx_status_t status0 = handle_return(end0, stream_ops.default_rights, out0);
-    mx_status_t status1 = handle_return(end1, stream_ops.default_rights, out1);
-    return status0 != MX_OK ? status0 : status1;
+    return handle_return_two(end0, stream_ops.default_rights, out0, end1, stream_ops.default_rights, out1);
 }
 
 static size_t min_size(size_t a, size_t b)

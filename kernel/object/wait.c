@@ -161,15 +161,17 @@ static mx_status_t async_wait_start(struct object *object, struct port *port, ui
     wait->port = port;
     wait->job = job;
     object_reference(&job->object);
+    // Once the port owns it, another thread may take it back and free it; that needs the object's lock, too.
+    arch_interrupt_state_t state = spin_lock(&object->lock);
     mx_status_t status = port_own_source(port, &wait->source);
-    if (status != MX_OK) {
+    if (status == MX_OK && (object->signals & signals))
+        async_wait_notify(&wait->observer, object->signals);
+    else if (status == MX_OK)
+        list_add_tail(&object->observers, &wait->observer.node);
+    spin_unlock(&object->lock, state);
+    if (status != MX_OK)
         async_wait_consumed(&wait->source);
-        return status;
-    }
-    mx_signals_t now = object_add_observer(object, &wait->observer);
-    if (now & signals)
-        async_wait_notify(&wait->observer, now);
-    return MX_OK;
+    return status;
 }
 
 int64_t sys_object_wait_async(mx_handle_t handle, mx_handle_t port_handle, uint64_t key, mx_signals_t signals,

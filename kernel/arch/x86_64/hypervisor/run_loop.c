@@ -87,13 +87,15 @@ static enum next_step prepare_events(struct vcpu *vcpu, struct mx_vcpu_packet *p
 {
     struct arch_vcpu *arch = &vcpu->arch;
     bool wants_window = false;
+    int vector = local_apic_has_requests(&arch->apic) ? local_apic_pending_vector(&arch->apic) : -1;
 
     if (arch->nmi_count && !arch->is_nmi_blocked && !arch->event && !arch->has_interrupt_shadow) {
         arch->nmi_count--;
         arch->is_nmi_blocked = true;
         arch->event = VCPU_EVENT_VALID | VCPU_EVENT_NMI | 2;
     }
-    if (local_apic_has_extint(&arch->apic)) {
+    if (__atomic_load_n(&arch->apic.extint_level, __ATOMIC_RELAXED) &&
+        local_apic_has_extint(&arch->apic)) {
         if (can_take_interrupt(arch)) {
             packet->type = MX_VCPU_PACKET_INTACK;
             packet->key = 0;
@@ -102,7 +104,7 @@ static enum next_step prepare_events(struct vcpu *vcpu, struct mx_vcpu_packet *p
         }
         wants_window = true;
     }
-    hypervisor_backend->prepare(vcpu, local_apic_pending_vector(&arch->apic), wants_window);
+    hypervisor_backend->prepare(vcpu, vector, wants_window);
     return STEP_RUN;
 }
 

@@ -43,6 +43,7 @@ struct svm_cpu {
 
 static struct svm_cpu svm_cpus[CPU_MAX];
 static struct svm_features features;
+static uint64_t host_xcr0; // 0: the CPU has none
 static uint32_t asid_count;
 static struct pv_clock_scale time_scale; // of the TSC
 static paddr_t io_permission_map, msr_permission_map;
@@ -122,6 +123,7 @@ static mx_status_t svm_init(char *text, size_t size_bytes)
         .has_pause_filter = leaf.edx & SVM_FEATURE_PAUSE_FILTER,
     };
     asid_count = leaf.ebx;
+    host_xcr0 = fpu_host_xcr0();
     time_scale = pv_clock_scale_from_hz(tsc_hz());
     describe(text, size_bytes, leaf.eax);
     return MX_OK;
@@ -325,7 +327,7 @@ static void svm_run(struct vcpu *vcpu)
     struct vmcb *vmcb = svm->vmcb;
     uint32_t cpu_index = arch_current_cpu()->index;
     struct svm_cpu *cpu = &svm_cpus[cpu_index];
-    bool has_own_xcr0 = arch->xcr0 != fpu_host_xcr0() && fpu_host_xcr0();
+    bool has_own_xcr0 = arch->xcr0 != host_xcr0 && host_xcr0;
     uint64_t start;
 
     check_translations(vcpu, cpu, cpu_index);
@@ -344,7 +346,7 @@ static void svm_run(struct vcpu *vcpu)
     svm_switch(arch->gpr, svm->vmcb_pa, cpu->host_vmcb.raw);
     vcpu->run_time_ns += pv_clock_scale_apply(time_scale, tsc_read() - start);
     if (has_own_xcr0)
-        xcr0_write(fpu_host_xcr0());
+        xcr0_write(host_xcr0);
     vmcb->control.tlb_control = VMCB_TLB_CONTROL_NONE;
     // V_TPR and V_IRQ change with each entry, all else says so where it is changed.
     vmcb->control.clean = features.has_clean_bits ? VMCB_CLEAN_ALL & ~VMCB_CLEAN_TPR : 0;

@@ -119,6 +119,11 @@ static inline bool local_apic_has_posted(const struct local_apic *apic)
 // The highest requested vector that is above what is in service, -1 if there is none. The task
 // priority is left out: the caller compares with local_apic_task_class.
 int local_apic_pending_vector(const struct local_apic *apic);
+// Whether local_apic_pending_vector is worth asking.
+static inline bool local_apic_has_requests(const struct local_apic *apic)
+{
+    return (apic->irr[0] | apic->irr[1] | apic->irr[2] | apic->irr[3]) != 0;
+}
 static inline uint32_t local_apic_task_class(const struct local_apic *apic)
 {
     return apic->tpr >> 4;
