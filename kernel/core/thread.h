@@ -10,6 +10,7 @@
 #include "kernel/core/cpu.h"
 #include "kernel/core/timer.h"
 
+struct object;
 struct process;
 struct thread;
 
@@ -46,6 +47,8 @@ struct thread {
     struct aspace *aspace;   // the process's; NULL for a kernel thread
     void *kernel_stack;      // lowest address of the mapped part
     struct vcpu *vcpu;       // bound to this thread, or NULL
+    struct object *let_go_list; // objects to see to; see object.c
+    bool is_letting_go;
     struct list_node *dropped_messages; // while it drops channel messages: those that wait for it; see channel.c
     void (*kernel_entry)(void *argument);
     void *kernel_argument;

@@ -97,13 +97,8 @@ struct transfer transfer_create(struct object *object, mx_rights_t rights)
 
 void transfer_drop(struct transfer transfer)
 {
-    struct object *object = transfer.object;
-
     __atomic_fetch_sub(&living_count, 1, __ATOMIC_RELAXED);
-    if (__atomic_fetch_sub(&object->handle_count, 1, __ATOMIC_ACQ_REL) == 1 &&
-        object->ops->on_zero_handles != NULL)
-        object->ops->on_zero_handles(object);
-    object_release(object);
+    object_handle_closed(transfer.object);
 }
 
 void handle_table_close(struct handle_table *table)

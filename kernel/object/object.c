@@ -37,16 +37,50 @@ bool object_try_reference(struct object *object)
     return false;
 }
 
+// Sees to the object now, or after what the thread is in the middle of seeing to.
+static void let_go(struct object *object)
+{
+    struct thread *self = thread_current();
+
+    object->let_go_next = self->let_go_list;
+    self->let_go_list = object;
+    if (self->is_letting_go)
+        return;
+    self->is_letting_go = true;
+    while ((object = self->let_go_list) != NULL) {
+        self->let_go_list = object->let_go_next;
+        if (__atomic_exchange_n(&object->is_let_go, 0, __ATOMIC_ACQ_REL) != 0) {
+            object->ops->on_zero_handles(object);
+            object_release(object);
+        } else {
+            __atomic_fetch_sub(&living_count, 1, __ATOMIC_RELAXED);
+            object->ops->destroy(object);
+        }
+    }
+    self->is_letting_go = false;
+}
+
 void object_release(struct object *object)
 {
     // Acquire and release: whoever destroys the object sees all that others did to it.
     uint32_t before = __atomic_fetch_sub(&object->reference_count, 1, __ATOMIC_ACQ_REL);
 
     ASSERT(before != 0);
-    if (before == 1) {
-        __atomic_fetch_sub(&living_count, 1, __ATOMIC_RELAXED);
-        object->ops->destroy(object);
-    }
+    if (before == 1)
+        let_go(object);
+}
+
+void object_handle_closed(struct object *object)
+{
+    bool was_last = __atomic_fetch_sub(&object->handle_count, 1, __ATOMIC_ACQ_REL) == 1;
+
+    // A handle may come and go again while another thread is about to tell the object: once is enough, and its link is
+    // in that thread's list.
+    if (was_last && object->ops->on_zero_handles != NULL &&
+        __atomic_exchange_n(&object->is_let_go, 1, __ATOMIC_ACQ_REL) == 0)
+        let_go(object);
+    else
+        object_release(object);
 }
 
 void object_change_signals_locked(struct object *object, mx_signals_t clear, mx_signals_t set)

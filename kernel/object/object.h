@@ -2,8 +2,9 @@
 //
 // An object lives while somebody holds a reference: each handle holds one, and so do objects that need each other.
 // `on_zero_handles` runs when the last handle is closed (the peer of a channel hears of it), `destroy` when the
-// last reference goes. The object's lock protects its signals and observers; types use it for their own small
-// state too.
+// last reference goes. Both run in a thread, without locks, and never inside one another: what one of them lets go waits on the
+// thread's list until it is done, so that channels in channels in channels need no more stack than one. The object's lock
+// protects its signals and observers; types use it for their own small state too.
 #pragma once
 
 #include "kernel/core/spinlock.h"
@@ -28,6 +29,8 @@ struct object {
     struct spinlock lock;
     mx_signals_t signals;
     struct list_node observers;
+    struct object *let_go_next; // in a thread's list of objects to see to
+    uint32_t is_let_go;         // atomic: it waits there to be told that it has no handles
 };
 
 // Told when one of the signals it looks for is up. Runs under the object's lock.
@@ -43,6 +46,8 @@ void object_reference(struct object *object);
 // For who finds the object in a list that it leaves when it is destroyed, with that list locked. False: it is on its way.
 bool object_try_reference(struct object *object);
 void object_release(struct object *object);
+// The last handle may have gone: for handle.c. Consumes a reference.
+void object_handle_closed(struct object *object);
 
 // Clears, then sets, and tells the observers.
 void object_change_signals(struct object *object, mx_signals_t clear, mx_signals_t set);

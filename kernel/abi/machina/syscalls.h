@@ -42,7 +42,8 @@ MX_MUST_CHECK mx_status_t mx_object_get_info(mx_handle_t handle, uint32_t topic,
 
 // --- jobs, processes, threads -----------------------------------------------------------------------
 
-// A job inside `parent`; its memory counts against the parent's limit too. Needs MANAGE.
+// A job inside `parent`; its memory counts against the parent's limit too. NO_RESOURCES: more than 16 jobs deep. BAD_STATE:
+// the parent was killed. Needs MANAGE.
 MX_MUST_CHECK mx_status_t mx_job_create(mx_handle_t parent, mx_handle_t *out);
 // `kind` is MX_JOB_LIMIT_MEMORY. A limit below present use makes further allocation fail. Needs MANAGE.
 MX_MUST_CHECK mx_status_t mx_job_set_limit(mx_handle_t job, uint32_t kind, uint64_t value);
@@ -135,7 +136,7 @@ MX_MUST_CHECK mx_status_t mx_vmo_create_physical(mx_handle_t resource, uint64_t 
 MX_MUST_CHECK mx_status_t mx_vmo_create_contiguous(mx_handle_t resource, uint64_t size_bytes,
                                                    mx_handle_t *out, uint64_t *paddr);
 // MX_VMO_CHILD_SLICE or MX_VMO_CHILD_COW of a page-aligned range; rights are those of the parent handle, with WRITE
-// added for COW. Needs READ, and DUPLICATE.
+// added for COW. NO_RESOURCES: COW children of COW children, more than 8 deep. Needs READ, and DUPLICATE.
 MX_MUST_CHECK mx_status_t mx_vmo_create_child(mx_handle_t vmo, uint32_t options, uint64_t offset,
                                               uint64_t size_bytes, mx_handle_t *out);
 // OUT_OF_RANGE: beyond the end; nothing is copied. NOT_SUPPORTED: device memory. Need READ and WRITE.
