@@ -482,7 +482,14 @@ static void run_once(void (*body)(void))
 
 #define SCHEDULE_COUNT 40
 
-// Runs the body undisturbed, then under SCHEDULE_COUNT schedules.
+// KERNEL_SCHEDULES in the environment asks for more, to search for rare orders of events.
+static uint32_t schedule_count(void)
+{
+    const char *wanted = getenv("KERNEL_SCHEDULES");
+    return wanted != NULL ? (uint32_t)strtoul(wanted, NULL, 10) : SCHEDULE_COUNT;
+}
+
+// Runs the body undisturbed, then under other schedules.
 static void run_in_process(void (*body)(void))
 {
     static bool is_started;
@@ -492,7 +499,7 @@ static void run_in_process(void (*body)(void))
     is_started = true;
     host_set_seed(0);
     run_once(body);
-    for (uint32_t seed = 1; seed <= SCHEDULE_COUNT; seed++) {
+    for (uint32_t seed = 1; seed <= schedule_count(); seed++) {
         host_set_seed(seed * 2654435761u);
         run_once(body);
     }

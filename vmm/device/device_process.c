@@ -12,7 +12,7 @@
 
 #include "user/portable/format.h"
 
-#define KEY_CHANNEL  1
+#define KEY_CHANNEL      1
 #define HIGH_RAM_ADDRESS (UINT64_C(1) << 32)
 // Messages in one go, so that doorbells are not kept waiting.
 #define MESSAGES_MAX 16
@@ -50,8 +50,8 @@ static mx_status_t map_ram(struct device_process *process, uint64_t low_bytes, u
                       ram, 0, low_bytes + high_bytes, &address);
     handle_close(ram);
     if (status == MX_OK)
-        status = guest_memory_add_region(&process->memory, 0, low_bytes,
-                                         (void *)(uintptr_t)address);
+        status =
+            guest_memory_add_region(&process->memory, 0, low_bytes, (void *)(uintptr_t)address);
     if (status == MX_OK && high_bytes > 0)
         status = guest_memory_add_region(&process->memory, HIGH_RAM_ADDRESS, high_bytes,
                                          (void *)(uintptr_t)(address + low_bytes));
@@ -65,7 +65,8 @@ static void take_handles(struct device_process *process)
     process->log = startup_handle_take(MX_STARTUP_LOG, 0);
     for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
         process->irqs[i] = startup_handle_take(DEVICE_STARTUP_IRQ, i);
-    process->irqs[VIRTIO_QUEUES_MAX] = startup_handle_take(DEVICE_STARTUP_IRQ, VIRTIO_SOURCE_CONFIG);
+    process->irqs[VIRTIO_QUEUES_MAX] =
+        startup_handle_take(DEVICE_STARTUP_IRQ, VIRTIO_SOURCE_CONFIG);
 }
 
 mx_status_t device_process_init(struct device_process *process, int argc, char **argv)
@@ -83,13 +84,15 @@ mx_status_t device_process_init(struct device_process *process, int argc, char *
 
 // --- what the host asks for ---------------------------------------------------------------------
 
-// The kernel object exists for as long as the handle: raising it cannot fail but for a handle that was not given.
+// The kernel object exists for as long as the handle: raising it cannot fail but for a handle that
+// was not given.
 static void raise_interrupt(void *context, uint16_t source)
 {
     const struct device_process *process = context;
     const unsigned index = source < VIRTIO_QUEUES_MAX ? source : VIRTIO_QUEUES_MAX;
 
-    if (process->irqs[index] == MX_HANDLE_INVALID || mx_guest_irq_raise(process->irqs[index]) != MX_OK)
+    if (process->irqs[index] == MX_HANDLE_INVALID ||
+        mx_guest_irq_raise(process->irqs[index]) != MX_OK)
         device_process_fail(process, "an interrupt cannot be raised", MX_ERR_BAD_STATE);
 }
 
@@ -101,9 +104,8 @@ static void send_event(void *context, const void *message, size_t size_bytes)
     if (size_bytes > sizeof(event.message))
         return;
     memcpy(&event.message, message, size_bytes);
-    const mx_status_t status =
-        mx_channel_write(process->channel, &event,
-                         (uint32_t)(sizeof(event.envelope) + size_bytes), NULL, 0);
+    const mx_status_t status = mx_channel_write(
+        process->channel, &event, (uint32_t)(sizeof(event.envelope) + size_bytes), NULL, 0);
     if (status != MX_OK)
         device_process_fail(process, "an event cannot be sent", status);
 }
@@ -170,7 +172,8 @@ void device_process_wake_queue(struct device_process *process, unsigned queue_in
         process->has_work = true;
 }
 
-static mx_status_t handle_packet(struct device_process *process, const struct mx_port_packet *packet)
+static mx_status_t handle_packet(struct device_process *process,
+                                 const struct mx_port_packet *packet)
 {
     if (packet->key >= DEVICE_BELL_KEY) {
         const uint64_t queue_index = packet->key - DEVICE_BELL_KEY;

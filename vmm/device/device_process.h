@@ -1,7 +1,8 @@
-// What all device processes share: guest RAM, doorbells, messages, interrupts, and the loop that serves them.
+// What all device processes share: guest RAM, doorbells, messages, interrupts, and the loop that
+// serves them.
 //
-// A device process holds the guest's RAM, its own port, its own interrupt lines, its back end and the log, and
-// nothing else. It ends when the VMM closes the channel.
+// A device process holds the guest's RAM, its own port, its own interrupt lines, its back end and
+// the log, and nothing else. It ends when the VMM closes the channel.
 #pragma once
 
 #include <stdbool.h>
@@ -40,8 +41,10 @@ struct device_process {
     bool has_work;
 };
 
-// Takes the start-up handles and maps RAM. INVALID_ARGS, NOT_FOUND: the VMM did not give what belongs here.
-MX_MUST_CHECK mx_status_t device_process_init(struct device_process *process, int argc, char **argv);
+// Takes the start-up handles and maps RAM. INVALID_ARGS, NOT_FOUND: the VMM did not give what
+// belongs here.
+MX_MUST_CHECK mx_status_t device_process_init(struct device_process *process, int argc,
+                                              char **argv);
 // Serves the device until the VMM is gone; the process' exit code.
 int device_process_run(struct device_process *process, struct virtio_device *device,
                        const struct device_process_ops *ops);

@@ -1,5 +1,6 @@
-// What passes between a VMM and its device processes besides the virtio messages (vmm/virtio/protocol.h): what a
-// device process is given at its start, and the envelope of every message on its start-up channel.
+// What passes between a VMM and its device processes besides the virtio messages
+// (vmm/virtio/protocol.h): what a device process is given at its start, and the envelope of every
+// message on its start-up channel.
 #pragma once
 
 #include <stdint.h>
@@ -9,13 +10,15 @@
 #include "vmm/virtio/protocol.h"
 
 // Start-up handles.
-#define DEVICE_STARTUP_RAM     (MX_STARTUP_USER + 0) // memory object: all of the guest's RAM
-#define DEVICE_STARTUP_PORT    (MX_STARTUP_USER + 1) // doorbells; the process adds what else it waits for
-#define DEVICE_STARTUP_IRQ     (MX_STARTUP_USER + 2) // arg: queue index or VIRTIO_SOURCE_CONFIG
-#define DEVICE_STARTUP_BACKEND (MX_STARTUP_USER + 3) // what the device stands for: a disk's memory object
+#define DEVICE_STARTUP_RAM (MX_STARTUP_USER + 0) // memory object: all of the guest's RAM
+#define DEVICE_STARTUP_PORT \
+    (MX_STARTUP_USER + 1) // doorbells; the process adds what else it waits for
+#define DEVICE_STARTUP_IRQ (MX_STARTUP_USER + 2) // arg: queue index or VIRTIO_SOURCE_CONFIG
+#define DEVICE_STARTUP_BACKEND \
+    (MX_STARTUP_USER + 3) // what the device stands for: a disk's memory object
 
-// Arguments: program name, bytes of RAM at address 0, bytes of RAM at 4 GiB (behind the former in the memory
-// object), and then the device's own, below. Numbers are decimal.
+// Arguments: program name, bytes of RAM at address 0, bytes of RAM at 4 GiB (behind the former in
+// the memory object), and then the device's own, below. Numbers are decimal.
 enum device_argument {
     DEVICE_ARGUMENT_LOW_RAM = 1,
     DEVICE_ARGUMENT_HIGH_RAM = 2,
@@ -27,7 +30,8 @@ enum device_argument {
 #define BLOCK_MODE_READ_WRITE "rw"
 #define BLOCK_MODE_VOLATILE   "volatile"
 
-// Keys of the doorbells in the port: this and the queue index. The device process' own keys are below it.
+// Keys of the doorbells in the port: this and the queue index. The device process' own keys are
+// below it.
 #define DEVICE_BELL_KEY (UINT64_C(1) << 40)
 
 enum device_envelope_kind {
@@ -35,8 +39,8 @@ enum device_envelope_kind {
     DEVICE_ENVELOPE_ATTACH = 1, // handle: a stream for the console; no answer
 };
 
-// In front of every message. Requests come by mx_channel_call, whose transaction goes back with the reply; events have
-// transaction zero.
+// In front of every message. Requests come by mx_channel_call, whose transaction goes back with the
+// reply; events have transaction zero.
 struct device_envelope {
     uint32_t transaction;
     uint32_t kind; // enum device_envelope_kind

@@ -1,4 +1,5 @@
-// The block device's process: a disk on a memory object, which is a file of the package or a RAM disk.
+// The block device's process: a disk on a memory object, which is a file of the package or a RAM
+// disk.
 #include "vmm/virtio/block.h"
 
 #include <string.h>
@@ -21,10 +22,9 @@ static mx_status_t map_disk(uint64_t size_bytes, bool is_writable)
 
     if (vmo == MX_HANDLE_INVALID || size_bytes == 0 || mapped_bytes < size_bytes)
         return MX_ERR_INVALID_ARGS;
-    const mx_status_t status =
-        mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),
-                      is_writable ? MX_MAP_READ | MX_MAP_WRITE : MX_MAP_READ, vmo, 0, mapped_bytes,
-                      &address);
+    const mx_status_t status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),
+                                             is_writable ? MX_MAP_READ | MX_MAP_WRITE : MX_MAP_READ,
+                                             vmo, 0, mapped_bytes, &address);
     handle_close(vmo);
     if (status == MX_OK)
         block_backend_memory_init(&disk, (void *)(uintptr_t)address, size_bytes, !is_writable);
@@ -40,7 +40,8 @@ static mx_status_t open_backend(const char *mode, uint64_t size_bytes, struct bl
     *out = is_volatile ? &overlay.backend : &disk.backend;
     if (status != MX_OK || !is_volatile)
         return status;
-    // The guest's job limits the memory; a disk cannot need more than its own size, in whole clusters.
+    // The guest's job limits the memory; a disk cannot need more than its own size, in whole
+    // clusters.
     return block_backend_volatile_init(&overlay, &disk.backend,
                                        size_bytes + BLOCK_BACKEND_CLUSTER_BYTES);
 }

@@ -1,4 +1,5 @@
-// The console device's process: its terminal is the stream that the guest manager attaches, with a backlog.
+// The console device's process: its terminal is the stream that the guest manager attaches, with a
+// backlog.
 #include "vmm/virtio/console.h"
 
 #include "vmm/device/device_process.h"

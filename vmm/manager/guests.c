@@ -1,8 +1,9 @@
 // The guest manager's guests; see guests.h.
 //
-// A guest's life: STARTING from the launch until its VMM tells RUNNING or that it refuses (then it was never
-// there); RUNNING, STOPPING; ENDED when the VMM's process has ended, with the reason that the VMM told before or, if it told
-// none, how its process ended. A guest that rebooted starts again in its place, with a new job.
+// A guest's life: STARTING from the launch until its VMM tells RUNNING or that it refuses (then it
+// was never there); RUNNING, STOPPING; ENDED when the VMM's process has ended, with the reason that
+// the VMM told before or, if it told none, how its process ended. A guest that rebooted starts
+// again in its place, with a new job.
 #include "vmm/manager/guests.h"
 
 #include <stdarg.h>
@@ -17,14 +18,14 @@
 
 #include "vmm/manager/packages.h"
 
-// What a guest's processes need beyond the guest's RAM: programs, stacks, page tables of RAM (one page for 2 MiB in
-// each of a few processes), terminals.
-#define OVERHEAD_BYTES        (UINT64_C(24) << 20)
-#define OVERHEAD_PER_RAM      64  // one byte for so many of RAM
-#define OVERHEAD_PER_CPU      (UINT64_C(256) << 10)
-#define HOST_RESERVE_BYTES    (UINT64_C(16) << 20) // that guests do not get
-#define COMMANDS_PER_EVENT    32
-#define REBOOT_TIME_MIN       MX_SEC(1) // a guest that reboots sooner after its start has failed
+// What a guest's processes need beyond the guest's RAM: programs, stacks, page tables of RAM (one
+// page for 2 MiB in each of a few processes), terminals.
+#define OVERHEAD_BYTES     (UINT64_C(24) << 20)
+#define OVERHEAD_PER_RAM   64 // one byte for so many of RAM
+#define OVERHEAD_PER_CPU   (UINT64_C(256) << 10)
+#define HOST_RESERVE_BYTES (UINT64_C(16) << 20) // that guests do not get
+#define COMMANDS_PER_EVENT 32
+#define REBOOT_TIME_MIN    MX_SEC(1) // a guest that reboots sooner after its start has failed
 
 struct guest_record {
     bool is_used;
@@ -42,7 +43,7 @@ struct guest_record {
     mx_time_t booted_ns; // the latest start
     struct guests_waiter waiter;
     mx_handle_t job, process, vmm, view;
-    mx_handle_t serial; // from a VMM whose guest reboots
+    mx_handle_t serial; // from a VMM whose guest ended
     bool has_end;
     struct vmm_ended end;
 };
@@ -292,10 +293,9 @@ mx_status_t guests_launch(const char *package, uint32_t override_count, const ch
                              GUEST_NAME_SIZE, package);
     struct guest_record *record = add_record();
     if (!record)
-        return guests_refuse(reply, MX_ERR_NO_RESOURCES, "there are %u guests already, as many as can be",
-                             GUESTS_MAX);
-    mx_status_t status =
-        fill_record(record, package, override_count, overrides, override_bytes);
+        return guests_refuse(reply, MX_ERR_NO_RESOURCES,
+                             "there are %u guests already, as many as can be", GUESTS_MAX);
+    mx_status_t status = fill_record(record, package, override_count, overrides, override_bytes);
     if (status == MX_OK)
         status = begin_run(record);
     if (status != MX_OK) {
@@ -336,8 +336,7 @@ static void answer_open(const struct guest_record *record, const struct vmm_open
     if (!memchr(request->path, '\0', sizeof(request->path)))
         reply->status = MX_ERR_BAD_PATH;
     else if (request->file_kind == VMM_FILE_PACKAGE)
-        reply->status =
-            packages_open(record->package, request->path, handle, &reply->size_bytes);
+        reply->status = packages_open(record->package, request->path, handle, &reply->size_bytes);
     else if (request->file_kind == VMM_FILE_DEVICE)
         reply->status = packages_open_device(request->path, handle, &reply->size_bytes);
     else
@@ -361,11 +360,12 @@ static mx_status_t reserve(struct guest_record *record, const struct vmm_reserve
     if (status != MX_OK)
         return status;
     if (request->memory_bytes + overhead + HOST_RESERVE_BYTES > memory.free_bytes) {
-        snprintf(message, message_bytes,
-                 "memory: %llu MiB and what it takes to run the guest are more than the host has free "
-                 "(%llu MiB)",
-                 (unsigned long long)(request->memory_bytes >> 20),
-                 (unsigned long long)(memory.free_bytes >> 20));
+        snprintf(
+            message, message_bytes,
+            "memory: %llu MiB and what it takes to run the guest are more than the host has free "
+            "(%llu MiB)",
+            (unsigned long long)(request->memory_bytes >> 20),
+            (unsigned long long)(memory.free_bytes >> 20));
         return MX_ERR_NO_MEMORY;
     }
     record->memory_bytes = request->memory_bytes;
@@ -444,8 +444,7 @@ static mx_status_t answer_call(struct guest_record *record, const union vmm_mess
     if (message->header.kind == VMM_OPEN)
         answer_open(record, &message->open, &reply, &handle);
     else
-        reply.status =
-            reserve(record, &message->reserve, reply.message, sizeof(reply.message));
+        reply.status = reserve(record, &message->reserve, reply.message, sizeof(reply.message));
     return mx_channel_write(record->vmm, &reply, sizeof(reply), &handle,
                             handle != MX_HANDLE_INVALID ? 1 : 0);
 }
@@ -536,9 +535,9 @@ static void find_reason(struct guest_record *record)
 static void keep_ended(struct guest_record *record)
 {
     log_line("guest %u: %s ended: %.160s", record->id, record->package, record->end.message);
-    end_run(record);
-    close_and_forget(&record->serial);
     record->state = GUEST_ENDED;
+    end_run(record);
+    close_and_forget(&record->serial); // whoever is attached finds the reason in the list now
     record->ended_ns = mx_clock_get_monotonic();
     answer_launch(record, record->end.status != MX_OK ? record->end.status : MX_ERR_CANCELED,
                   record->end.message);
@@ -573,12 +572,10 @@ void guests_process_event(uint64_t guest_key)
                               !record->is_killed && record->state != GUEST_STOPPING;
     if (record->state == GUEST_STARTING && !record->is_killed && record->waiter.client_id != 0) {
         log_line("guest %u: %s refused: %.160s", record->id, record->package, record->end.message);
-        answer_launch(record,
-                      record->end.status != MX_OK ? record->end.status : MX_ERR_INTERNAL,
+        answer_launch(record, record->end.status != MX_OK ? record->end.status : MX_ERR_INTERNAL,
                       record->end.message);
         remove_record(record);
-    } else if (wants_reboot &&
-               mx_clock_get_monotonic() - record->booted_ns >= REBOOT_TIME_MIN) {
+    } else if (wants_reboot && mx_clock_get_monotonic() - record->booted_ns >= REBOOT_TIME_MIN) {
         reboot(record);
     } else {
         keep_ended(record);
@@ -660,8 +657,8 @@ mx_status_t guests_stats(uint32_t id, struct guest_stats_reply *reply)
         return status;
     if (record->view == MX_HANDLE_INVALID)
         return guests_refuse(&reply->reply, MX_ERR_BAD_STATE, "guest %u is starting", id);
-    status = mx_object_get_info(record->view, MX_INFO_GUEST, reply->vcpus, sizeof(reply->vcpus),
-                                &bytes);
+    status =
+        mx_object_get_info(record->view, MX_INFO_GUEST, reply->vcpus, sizeof(reply->vcpus), &bytes);
     if (status != MX_OK)
         return guests_refuse(&reply->reply, status, "guest %u does not tell: %s", id,
                              mx_status_string(status));

@@ -1,4 +1,5 @@
-// The guest manager's guests: each a job with one VMM process, from its launch to its place in the list of the ended.
+// The guest manager's guests: each a job with one VMM process, from its launch to its place in the
+// list of the ended.
 //
 // One thread. The manager never waits for a VMM: what a VMM says comes as packets of the port.
 #pragma once
@@ -43,7 +44,8 @@ struct guests_host {
 
 void guests_init(const struct guests_host *host);
 
-// Starts a guest; `reply` is filled on failure, otherwise host->launched follows. `overrides` are pairs of strings.
+// Starts a guest; `reply` is filled on failure, otherwise host->launched follows. `overrides` are
+// pairs of strings.
 MX_MUST_CHECK mx_status_t guests_launch(const char *package, uint32_t override_count,
                                         const char *overrides, uint32_t override_bytes,
                                         const struct guests_waiter *waiter,

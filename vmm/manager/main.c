@@ -1,7 +1,9 @@
-// The guest manager: answers the tools (<machina_user/guest_manager.h>) and keeps the guests (guests.h).
+// The guest manager: answers the tools (<machina_user/guest_manager.h>) and keeps the guests
+// (guests.h).
 //
-// One thread and one port. A request of any size and content gets an answer; a client that sends what no channel message
-// of the protocol can be loses its channel. Nothing waits for a client or a VMM.
+// One thread and one port. A request of any size and content gets an answer; a client that sends
+// what no channel message of the protocol can be loses its channel. Nothing waits for a client or a
+// VMM.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,11 +153,11 @@ static struct outcome handle_stats(size_t size_bytes)
     if (size_bytes != sizeof(request.by_id))
         return refuse(MX_ERR_INVALID_ARGS, "malformed statistics request");
     const mx_status_t status = guests_stats(request.by_id.id, &reply.stats);
-    return (struct outcome){.status = status,
-                            .reply_bytes = status == MX_OK
-                                               ? offsetof(struct guest_stats_reply, vcpus) +
-                                                     reply.stats.count * sizeof(reply.stats.vcpus[0])
-                                               : sizeof(reply.header)};
+    return (struct outcome){
+        .status = status,
+        .reply_bytes = status == MX_OK ? offsetof(struct guest_stats_reply, vcpus) +
+                                             reply.stats.count * sizeof(reply.stats.vcpus[0])
+                                       : sizeof(reply.header)};
 }
 
 static struct outcome handle_list(void)

@@ -13,7 +13,7 @@
 #define PACKAGES_FOLDER "pkg"
 #define CONFIG_FILE     "data/guest.cfg"
 
-#define FILE_RIGHTS                                                                                \
+#define FILE_RIGHTS \
     (MX_RIGHT_READ | MX_RIGHT_MAP | MX_RIGHT_INSPECT | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)
 
 bool packages_is_name(const char *name)
@@ -22,13 +22,13 @@ bool packages_is_name(const char *name)
            strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-static mx_status_t package_path(const char *package, const char *path,
-                                char full[FILES_PATH_BYTES])
+static mx_status_t package_path(const char *package, const char *path, char full[FILES_PATH_BYTES])
 {
     char relative[FILES_PATH_BYTES];
     mx_status_t status = files_clean_path(path, relative);
 
-    // The archive has no names with ".." in them, so nothing leads out of the package; this says it clearly.
+    // The archive has no names with ".." in them, so nothing leads out of the package; this says it
+    // clearly.
     if (status == MX_OK && (!packages_is_name(package) || !bootfs_is_name_valid(relative)))
         status = MX_ERR_BAD_PATH;
     if (status != MX_OK)

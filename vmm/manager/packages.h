@@ -12,7 +12,8 @@ bool packages_is_name(const char *name);
 bool packages_exists(const char *name);
 void packages_list(struct guest_packages_reply *reply);
 
-// A memory object with the file, for reading and mapping; to be closed. NOT_FOUND. BAD_PATH: one that leaves the package.
+// A memory object with the file, for reading and mapping; to be closed. NOT_FOUND. BAD_PATH: one
+// that leaves the package.
 MX_MUST_CHECK mx_status_t packages_open(const char *package, const char *path, mx_handle_t *vmo,
                                         uint64_t *size_bytes);
 // The same for a device program, which may be executed too. NOT_FOUND: not one of them.

@@ -1,8 +1,8 @@
 // Messages between the guest manager and the VMM of one guest, over the VMM's start-up channel.
 //
-// The manager sends commands, which have no answers: it never waits for a VMM. The VMM asks for what it needs by
-// mx_channel_call and tells what becomes of the guest by events. Neither trusts the other: every size, number and
-// string is checked by its receiver.
+// The manager sends commands, which have no answers: it never waits for a VMM. The VMM asks for
+// what it needs by mx_channel_call and tells what becomes of the guest by events. Neither trusts
+// the other: every size, number and string is checked by its receiver.
 //
 //   manager -> VMM   LAUNCH once and first; POWER_BUTTON, ATTACH
 //   VMM -> manager   calls: OPEN, RESERVE; events: RUNNING, ENDED
@@ -24,7 +24,7 @@ enum vmm_message_kind {
     VMM_OPEN = 16,  // reply: size, and the memory object as handle
     VMM_RESERVE = 17,
     VMM_RUNNING = 18, // handle: the guest, to look at
-    VMM_ENDED = 19,   // handle, if it reboots: the stream attached to its serial port
+    VMM_ENDED = 19,   // handle: the stream attached to its serial port, if one is
 };
 
 struct vmm_header {

@@ -1,10 +1,11 @@
 // One guest as its VMM process holds it: memory, the machine, vCPUs, devices, and how it ended.
 //
-// Locks: `lock` is the machine's lock; device models, the transports of virtio devices, the serial terminal and the
-// timers are used under it. It is never held while a vCPU runs. What is set up before the first vCPU runs (memory, tables
-// of devices) is constant afterwards and needs no lock.
+// Locks: `lock` is the machine's lock; device models, the transports of virtio devices, the serial
+// terminal and the timers are used under it. It is never held while a vCPU runs. What is set up
+// before the first vCPU runs (memory, tables of devices) is constant afterwards and needs no lock.
 //
-// Threads: the main thread sets up and then waits on `port` (events.h); one thread per vCPU runs the guest.
+// Threads: the main thread sets up and then waits on `port` (events.h); one thread per vCPU runs
+// the guest.
 #pragma once
 
 #include <stdbool.h>
@@ -35,7 +36,8 @@ struct guest_vcpu {
     mx_status_t create_status;
 };
 
-// How packets of the event port are told apart: what in the upper half of the key, an index in the lower.
+// How packets of the event port are told apart: what in the upper half of the key, an index in the
+// lower.
 enum guest_event {
     GUEST_EVENT_CONTROL = 1,
     GUEST_EVENT_TIMER = 2,
@@ -85,12 +87,12 @@ struct guest {
 // Where RAM goes that does not fit below the devices.
 #define GUEST_HIGH_RAM (UINT64_C(1) << 32)
 
-// Makes the guest object and its RAM, for the configuration's memory_bytes of which at most low_max_bytes go below the
-// devices. NOT_SUPPORTED: this host cannot run guests. NO_MEMORY.
+// Makes the guest object and its RAM, for the configuration's memory_bytes of which at most
+// low_max_bytes go below the devices. NOT_SUPPORTED: this host cannot run guests. NO_MEMORY.
 MX_MUST_CHECK mx_status_t guest_create(struct guest *guest, uint64_t low_max_bytes);
 
-// Records why the guest ended, if it has not yet, and wakes the main thread, which tells the manager and ends the
-// process. Any thread.
+// Records why the guest ended, if it has not yet, and wakes the main thread, which tells the
+// manager and ends the process. Any thread.
 void guest_end(struct guest *guest, enum vmm_outcome outcome, mx_status_t status,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
 static inline bool guest_is_ended(const struct guest *guest)

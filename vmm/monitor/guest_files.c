@@ -12,8 +12,8 @@
 
 #include "vmm/monitor/virtio_device.h"
 
-#define CONFIG_PATH "data/guest.cfg"
-#define NUMBER_SIZE 24
+#define CONFIG_PATH     "data/guest.cfg"
+#define NUMBER_SIZE     24
 #define DISK_QUEUES_MAX 4
 
 // --- files --------------------------------------------------------------------------------------
@@ -32,7 +32,8 @@ static mx_status_t open_file(struct guest *guest, const char *key, const char *p
     const mx_status_t status = manager_open(guest, VMM_FILE_PACKAGE, path, vmo, size_bytes);
 
     if (status == MX_ERR_NOT_FOUND)
-        return say(status, message, message_bytes, key, path, "there is no such file in the package");
+        return say(status, message, message_bytes, key, path,
+                   "there is no such file in the package");
     if (status != MX_OK)
         return say(status, message, message_bytes, key, path, mx_status_string(status));
     if (*size_bytes > 0)
@@ -93,8 +94,8 @@ static mx_status_t parse_config(struct guest *guest, const struct guest_file *fi
         return MX_ERR_NO_MEMORY;
     }
     memcpy(text, file->blob.data, size_bytes);
-    const mx_status_t status = guest_config_parse(&guest->config, CONFIG_PATH, text, size_bytes,
-                                                  message, message_bytes);
+    const mx_status_t status =
+        guest_config_parse(&guest->config, CONFIG_PATH, text, size_bytes, message, message_bytes);
     free(text);
     return status;
 }
@@ -107,8 +108,7 @@ static mx_status_t apply_overrides(struct guest *guest, const struct manager_lau
     mx_status_t status = MX_OK;
 
     while (status == MX_OK && (key = manager_next_override(launch, &at, &value)))
-        status =
-            guest_config_apply_override(&guest->config, key, value, message, message_bytes);
+        status = guest_config_apply_override(&guest->config, key, value, message, message_bytes);
     return status;
 }
 

@@ -1,4 +1,5 @@
-// What the VMM makes of its package: the configuration with the overrides, the kernel, the ramdisk, the disks.
+// What the VMM makes of its package: the configuration with the overrides, the kernel, the ramdisk,
+// the disks.
 #pragma once
 
 #include "vmm/loader/boot.h"
@@ -16,7 +17,8 @@ struct guest_file {
 MX_MUST_CHECK mx_status_t guest_files_read_config(struct guest *guest,
                                                   const struct manager_launch *launch,
                                                   char *message, size_t message_bytes);
-// The file that `key` of the configuration names; an empty path gives an empty blob. An empty file is refused.
+// The file that `key` of the configuration names; an empty path gives an empty blob. An empty file
+// is refused.
 MX_MUST_CHECK mx_status_t guest_files_map(struct guest *guest, const char *key, const char *path,
                                           struct guest_file *file, char *message,
                                           size_t message_bytes);

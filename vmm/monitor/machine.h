@@ -26,9 +26,11 @@ MX_MUST_CHECK mx_status_t machine_load(struct machine *machine, const struct boo
                                        const struct boot_blob *ramdisk, char *reason,
                                        size_t reason_bytes);
 
-// By the thread of the vCPU: its state before it runs for the first time. Only vCPU 0 starts by itself.
+// By the thread of the vCPU: its state before it runs for the first time. Only vCPU 0 starts by
+// itself.
 MX_MUST_CHECK mx_status_t machine_start_vcpu(struct machine *machine, struct guest_vcpu *vcpu);
-// By the thread of the vCPU, lock not held: does what a packet asks for and puts the answer into it. May end the guest.
+// By the thread of the vCPU, lock not held: does what a packet asks for and puts the answer into
+// it. May end the guest.
 void machine_handle_packet(struct machine *machine, struct guest_vcpu *vcpu,
                            struct mx_vcpu_packet *packet);
 

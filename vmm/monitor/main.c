@@ -1,8 +1,10 @@
-// The VMM of one guest: sets it up as its configuration says, then waits on one port for what is not a vCPU's affair.
+// The VMM of one guest: sets it up as its configuration says, then waits on one port for what is
+// not a vCPU's affair.
 //
-// It is given its channel to the guest manager, the guest's job, the hypervisor resource and the log; files of its
-// package it asks the manager for. Whatever goes wrong before the guest runs is a refusal with a line for the user;
-// afterwards it is the guest's end, with a reason. The process ends with the guest.
+// It is given its channel to the guest manager, the guest's job, the hypervisor resource and the
+// log; files of its package it asks the manager for. Whatever goes wrong before the guest runs is a
+// refusal with a line for the user; afterwards it is the guest's end, with a reason. The process
+// ends with the guest.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,8 +95,8 @@ static mx_status_t start_devices(void)
 static mx_status_t load(void)
 {
     struct guest_file kernel, ramdisk;
-    mx_status_t status = guest_files_map(&guest, "kernel", guest.config.kernel, &kernel, message,
-                                         sizeof(message));
+    mx_status_t status =
+        guest_files_map(&guest, "kernel", guest.config.kernel, &kernel, message, sizeof(message));
 
     if (status != MX_OK)
         return status;

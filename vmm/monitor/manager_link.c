@@ -51,7 +51,8 @@ const char *manager_next_override(const struct manager_launch *launch, size_t *a
     return key;
 }
 
-// A call; `handle` gets what comes with the reply, or MX_HANDLE_INVALID. The status is the manager's.
+// A call; `handle` gets what comes with the reply, or MX_HANDLE_INVALID. The status is the
+// manager's.
 static mx_status_t call(struct guest *guest, void *request, size_t request_bytes,
                         struct vmm_reply *reply, mx_handle_t *handle)
 {
@@ -122,14 +123,9 @@ mx_status_t manager_tell_running(struct guest *guest)
 
 void manager_tell_ended(struct guest *guest, mx_handle_t serial)
 {
-    const bool is_reboot = guest->end.outcome == VMM_OUTCOME_REBOOT;
-    const bool gives_stream = is_reboot && serial != MX_HANDLE_INVALID;
-
-    if (!gives_stream)
-        handle_close(serial);
     // If it cannot be sent the manager sees the process end, and says so in its list.
     (void)!mx_channel_write(guest->manager, &guest->end, sizeof(guest->end), &serial,
-                            gives_stream ? 1 : 0);
+                            serial != MX_HANDLE_INVALID ? 1 : 0);
 }
 
 mx_status_t manager_read_command(struct guest *guest, struct vmm_attach *command,

@@ -26,6 +26,7 @@ MX_MUST_CHECK mx_status_t manager_tell_running(struct guest *guest);
 // Tells guest->end, with the serial port's stream if there is one. Takes it.
 void manager_tell_ended(struct guest *guest, mx_handle_t serial);
 
-// A command from the manager. `stream` comes with ATTACH, else MX_HANDLE_INVALID. SHOULD_WAIT: none.
+// A command from the manager. `stream` comes with ATTACH, else MX_HANDLE_INVALID. SHOULD_WAIT:
+// none.
 MX_MUST_CHECK mx_status_t manager_read_command(struct guest *guest, struct vmm_attach *command,
                                                mx_handle_t *stream);

@@ -1,7 +1,8 @@
-// The machine's serial ports: the first is the guest's terminal, the others are connected to nothing.
+// The machine's serial ports: the first is the guest's terminal, the others are connected to
+// nothing.
 //
-// Output is sent to the terminal's stream in batches, SERIAL_BATCH_NS after the first byte of one. All calls under the
-// machine's lock.
+// Output is sent to the terminal's stream in batches, SERIAL_BATCH_NS after the first byte of one.
+// All calls under the machine's lock.
 #pragma once
 
 #include "vmm/chips/ns16550.h"

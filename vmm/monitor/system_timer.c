@@ -19,9 +19,9 @@ static void timer_changed(void *context, uint64_t deadline_ns)
     } else {
         status = mx_timer_set(timer->handle, (mx_time_t)deadline_ns);
         if (status == MX_OK && !timer->is_waiting) {
-            status = mx_object_wait_async(timer->handle, timer->guest->port,
-                                          guest_event_key(GUEST_EVENT_TIMER, 0),
-                                          MX_SIGNAL_SIGNALED, 0);
+            status =
+                mx_object_wait_async(timer->handle, timer->guest->port,
+                                     guest_event_key(GUEST_EVENT_TIMER, 0), MX_SIGNAL_SIGNALED, 0);
             timer->is_waiting = status == MX_OK;
         }
     }

@@ -1,4 +1,5 @@
-// The device models' timers on one timer object of the kernel, whose packets come to the event port.
+// The device models' timers on one timer object of the kernel, whose packets come to the event
+// port.
 #pragma once
 
 #include "vmm/monitor/guest.h"

@@ -30,7 +30,7 @@ struct virtio_device_link {
     char name[MX_NAME_SIZE];
     unsigned queue_count;
     mx_handle_t channel;
-    mx_handle_t port; // doorbells
+    mx_handle_t port;                               // doorbells
     mx_handle_t irqs[VIRTIO_DEVICE_QUEUES_MAX + 1]; // the last is the configuration's
     struct bell_place bells[2];                     // in memory, and on I/O ports
     bool is_dead;
@@ -88,10 +88,11 @@ static mx_status_t call_simple(struct virtio_device_link *link, struct device_re
 
 static void backend_reset(void *context)
 {
-    struct device_request request = {
-        .message.header = virtio_message_header_of(VIRTIO_MESSAGE_RESET)};
+    struct device_request request = {.message.header =
+                                         virtio_message_header_of(VIRTIO_MESSAGE_RESET)};
 
-    // If it fails the process is dead or about to be: then, too, nothing touches guest memory for it.
+    // If it fails the process is dead or about to be: then, too, nothing touches guest memory for
+    // it.
     if (call_simple(context, &request) != MX_OK)
         declare_dead(context, "it does not reset");
 }
@@ -157,7 +158,8 @@ static struct mx_irq_route port_route(const struct virtio_device_link *link, uin
         .key = guest_event_key(GUEST_EVENT_DEVICE_INTX, link->index << 16 | source)};
 }
 
-static void backend_route_interrupt(void *context, uint16_t source, const struct virtio_route *route)
+static void backend_route_interrupt(void *context, uint16_t source,
+                                    const struct virtio_route *route)
 {
     const struct virtio_device_link *link = context;
     struct mx_irq_route target = {.kind = MX_IRQ_ROUTE_NONE};
@@ -419,8 +421,8 @@ static void handle_event(struct virtio_device_link *link, const struct device_re
     mx_status_t status = MX_ERR_INVALID_ARGS;
 
     if (size_bytes >= sizeof(event->envelope))
-        status = virtio_message_decode(&event->message, size_bytes - sizeof(event->envelope),
-                                       &message);
+        status =
+            virtio_message_decode(&event->message, size_bytes - sizeof(event->envelope), &message);
     if (status != MX_OK)
         declare_dead(link, "its process sent nonsense");
     else if (message.header.kind == VIRTIO_EVENT_NEEDS_RESET)

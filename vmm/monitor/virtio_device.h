@@ -1,5 +1,5 @@
-// The VMM's side of a virtio device: its process, the PCI transport in front of it, and the kernel objects that let
-// the two do without the VMM: doorbell traps and interrupt lines.
+// The VMM's side of a virtio device: its process, the PCI transport in front of it, and the kernel
+// objects that let the two do without the VMM: doorbell traps and interrupt lines.
 #pragma once
 
 #include "vmm/device/device_protocol.h"
@@ -10,9 +10,9 @@
 #define VIRTIO_DEVICE_QUEUES_MAX 8
 
 struct virtio_device_spec {
-    const char *program;   // VMM_FILE_DEVICE
-    unsigned queue_count;  // at most VIRTIO_DEVICE_QUEUES_MAX
-    mx_handle_t backend;   // taken, or MX_HANDLE_INVALID
+    const char *program;     // VMM_FILE_DEVICE
+    unsigned queue_count;    // at most VIRTIO_DEVICE_QUEUES_MAX
+    mx_handle_t backend;     // taken, or MX_HANDLE_INVALID
     const char *const *argv; // the device's own arguments (device_protocol.h)
     size_t argc;
 };
@@ -25,5 +25,6 @@ MX_MUST_CHECK mx_status_t virtio_device_start(struct guest *guest,
 void virtio_device_message_event(struct guest *guest, uint32_t index);
 void virtio_device_intx_event(struct guest *guest, uint32_t index_and_source);
 
-// Gives a stream to the console device. NOT_SUPPORTED: there is none (any more). Takes the stream in any case.
+// Gives a stream to the console device. NOT_SUPPORTED: there is none (any more). Takes the stream
+// in any case.
 MX_MUST_CHECK mx_status_t virtio_device_attach_console(struct guest *guest, mx_handle_t stream);

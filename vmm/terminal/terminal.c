@@ -33,8 +33,8 @@ static void wait_for(struct terminal *terminal, mx_signals_t signals, bool *is_w
 {
     if (*is_waiting)
         return;
-    if (mx_object_wait_async(terminal->stream, terminal->port, key,
-                             signals | MX_SIGNAL_PEER_CLOSED, 0) == MX_OK)
+    if (mx_object_wait_async(terminal->stream, terminal->port, key, signals | MX_SIGNAL_PEER_CLOSED,
+                             0) == MX_OK)
         *is_waiting = true;
     else
         handle_close(terminal_detach(terminal));

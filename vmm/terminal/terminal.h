@@ -1,8 +1,9 @@
 // A guest's terminal: its output with a backlog, and the stream of whoever is attached, if anybody.
 //
-// A stream that is attached takes the place of the one before and gets the backlog first. While one is attached, its
-// reader slows the guest down; without one, output never waits. Waiting for the stream is done by one port of the owner,
-// with two keys. One thread at a time; the owner has a lock or a single thread.
+// A stream that is attached takes the place of the one before and gets the backlog first. While one
+// is attached, its reader slows the guest down; without one, output never waits. Waiting for the
+// stream is done by one port of the owner, with two keys. One thread at a time; the owner has a
+// lock or a single thread.
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 
 struct terminal {
     mx_handle_t port;
-    uint64_t key; // key: input, key + 1: room for output
+    uint64_t key;       // key: input, key + 1: room for output
     mx_handle_t stream; // MX_HANDLE_INVALID: nobody is attached
     bool is_waiting_readable, is_waiting_writable;
     struct backlog backlog;
@@ -29,7 +30,8 @@ void terminal_attach(struct terminal *terminal, mx_handle_t stream);
 // Gives the stream back, with nobody attached then; MX_HANDLE_INVALID if nobody was.
 mx_handle_t terminal_detach(struct terminal *terminal);
 
-// Puts output into the backlog; returns how many bytes, fewer only if the reader is slow. The owner flushes.
+// Puts output into the backlog; returns how many bytes, fewer only if the reader is slow. The owner
+// flushes.
 size_t terminal_write(struct terminal *terminal, const uint8_t *bytes, size_t size_bytes);
 // Sends what the stream takes now; a packet comes when it takes more.
 void terminal_flush(struct terminal *terminal);

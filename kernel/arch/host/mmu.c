@@ -47,7 +47,10 @@ void host_memory_init(void)
     if (at == MAP_FAILED)
         host_fail("no memory for the RAM");
     ram = at;
-    phys_add_range(PADDR(FIRST_ADDRESS), HOST_RAM_BYTES - FIRST_ADDRESS);
+    // Two ranges with a hole, neither ending on a large boundary, as real machines have them.
+    uint64_t hole = HOST_RAM_BYTES / 2 - 3 * PAGE_SIZE, behind = HOST_RAM_BYTES / 2 + 5 * PAGE_SIZE;
+    phys_add_range(PADDR(FIRST_ADDRESS), hole - FIRST_ADDRESS);
+    phys_add_range(PADDR(behind), HOST_RAM_BYTES - behind);
 }
 
 void host_fail_tables(uint32_t count)

@@ -1,7 +1,8 @@
-// The latest output of a guest's terminal: what a reader has not taken yet, and what one that comes later shall see.
+// The latest output of a guest's terminal: what a reader has not taken yet, and what one that comes
+// later shall see.
 //
-// With a reader the ring refuses bytes rather than losing any that the reader has not seen; without one the oldest are
-// forgotten.
+// With a reader the ring refuses bytes rather than losing any that the reader has not seen; without
+// one the oldest are forgotten.
 #pragma once
 
 #include <stdbool.h>
@@ -17,10 +18,12 @@ struct backlog {
     uint8_t ring[BACKLOG_BYTES];
 };
 
-// Adds bytes and returns how many: all of them if `may_forget`, otherwise as many as there is room for.
+// Adds bytes and returns how many: all of them if `may_forget`, otherwise as many as there is room
+// for.
 size_t backlog_put(struct backlog *backlog, const uint8_t *bytes, size_t size_bytes,
                    bool may_forget);
-// The oldest bytes that the reader has not taken, as far as they lie together; zero if there are none.
+// The oldest bytes that the reader has not taken, as far as they lie together; zero if there are
+// none.
 size_t backlog_peek(const struct backlog *backlog, const uint8_t **bytes);
 // The reader took `size_bytes` of the latest peek.
 void backlog_take(struct backlog *backlog, size_t size_bytes);

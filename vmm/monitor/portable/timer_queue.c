@@ -12,8 +12,8 @@ static uint64_t find_earliest(const struct timer_queue *queue)
     return earliest;
 }
 
-// A later deadline is not reported: the system's timer then comes too early once, which costs less than
-// setting it with every change.
+// A later deadline is not reported: the system's timer then comes too early once, which costs less
+// than setting it with every change.
 static void report_earlier(struct timer_queue *queue, uint64_t deadline_ns)
 {
     if (deadline_ns >= queue->earliest_ns)
@@ -46,8 +46,7 @@ static uint64_t entry_now(void *context)
 
 void timer_queue_init(struct timer_queue *queue, const struct timer_queue_ops *ops, void *context)
 {
-    *queue = (struct timer_queue){
-        .ops = ops, .context = context, .earliest_ns = TIMER_QUEUE_NEVER};
+    *queue = (struct timer_queue){.ops = ops, .context = context, .earliest_ns = TIMER_QUEUE_NEVER};
 }
 
 mx_status_t timer_queue_add(struct timer_queue *queue, void (*expired)(void *device), void *device,
@@ -56,10 +55,8 @@ mx_status_t timer_queue_add(struct timer_queue *queue, void (*expired)(void *dev
     if (queue->count == TIMER_QUEUE_MAX)
         return MX_ERR_NO_RESOURCES;
     struct timer_queue_entry *entry = &queue->entries[queue->count++];
-    *entry = (struct timer_queue_entry){.queue = queue,
-                                        .deadline_ns = TIMER_QUEUE_NEVER,
-                                        .expired = expired,
-                                        .device = device};
+    *entry = (struct timer_queue_entry){
+        .queue = queue, .deadline_ns = TIMER_QUEUE_NEVER, .expired = expired, .device = device};
     *timer = (struct device_timer){
         .arm = entry_arm, .disarm = entry_disarm, .now_ns = entry_now, .context = entry};
     return MX_OK;

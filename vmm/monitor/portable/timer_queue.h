@@ -1,7 +1,8 @@
 // The timers of all device models of a machine, served by one timer of the system.
 //
-// Each device has one entry with a deadline or none. The owner is told when the earliest deadline has changed, and calls
-// timer_queue_expire when it has passed. All calls are made under the machine's lock.
+// Each device has one entry with a deadline or none. The owner is told when the earliest deadline
+// has changed, and calls timer_queue_expire when it has passed. All calls are made under the
+// machine's lock.
 #pragma once
 
 #include <stddef.h>
@@ -43,5 +44,6 @@ void timer_queue_init(struct timer_queue *queue, const struct timer_queue_ops *o
 MX_MUST_CHECK mx_status_t timer_queue_add(struct timer_queue *queue, void (*expired)(void *device),
                                           void *device, struct device_timer *timer);
 
-// Calls every device whose deadline has passed by now, each once, and reports the next deadline in any case.
+// Calls every device whose deadline has passed by now, each once, and reports the next deadline in
+// any case.
 void timer_queue_expire(struct timer_queue *queue);

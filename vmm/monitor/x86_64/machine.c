@@ -1,8 +1,9 @@
-// The PC that an x86-64 guest finds. The table below is the one place that says which devices there are, at which
-// addresses; machine_layout.h has the addresses and interrupts by name.
+// The PC that an x86-64 guest finds. The table below is the one place that says which devices there
+// are, at which addresses; machine_layout.h has the addresses and interrupts by name.
 //
-// Every row of the table is a trap of the kernel whose key is the row's place in the dispatch map, so an exit needs no
-// search. BARs of PCI devices are trapped where the guest puts them, with a key of their own.
+// Every row of the table is a trap of the kernel whose key is the row's place in the dispatch map,
+// so an exit needs no search. BARs of PCI devices are trapped where the guest puts them, with a key
+// of their own.
 #include "vmm/monitor/x86_64/machine.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@
 
 // --- interrupts ---------------------------------------------------------------------------------
 
-// Interrupt lines are shared: each is asserted while one of its sources is. irq_line.input holds both.
+// Interrupt lines are shared: each is asserted while one of its sources is. irq_line.input holds
+// both.
 #define LINE(source, input) ((source) << 8 | (input))
 
 enum line_source {
@@ -59,14 +61,15 @@ static void intr_set(void *context, unsigned input, bool level)
     (void)input;
     if (vcpu == MX_HANDLE_INVALID)
         return;
-    const mx_status_t status = mx_vcpu_interrupt(vcpu, level ? MX_VCPU_INTERRUPT_EXTINT
-                                                             : MX_VCPU_INTERRUPT_EXTINT_CLEAR);
+    const mx_status_t status =
+        mx_vcpu_interrupt(vcpu, level ? MX_VCPU_INTERRUPT_EXTINT : MX_VCPU_INTERRUPT_EXTINT_CLEAR);
     if (status != MX_OK)
         guest_end(machine->guest, VMM_OUTCOME_FAILED, status,
                   "an interrupt cannot be delivered: %s", mx_status_string(status));
 }
 
-// What the guest wrote into the I/O APIC may be a message that nobody takes; it is lost then, as on a bus.
+// What the guest wrote into the I/O APIC may be a message that nobody takes; it is lost then, as on
+// a bus.
 static void ioapic_send(void *context, uint64_t address, uint32_t data)
 {
     struct machine *machine = context;
@@ -97,7 +100,8 @@ static void reset(void *context)
 
 // --- PCI ----------------------------------------------------------------------------------------
 
-// The reset register is a byte in the middle of the host bridge's address register, which is a dword.
+// The reset register is a byte in the middle of the host bridge's address register, which is a
+// dword.
 static uint64_t config_port_read(void *device, uint64_t offset, unsigned width_bytes)
 {
     struct machine *machine = device;
@@ -152,7 +156,8 @@ static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved};
 mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
 {
     const unsigned slot = ++machine->last_slot;
-    const unsigned input = PC_INTX_INPUT + slot % PC_INTX_COUNT; // as the DSDT's _PRT has it for INTA
+    const unsigned input =
+        PC_INTX_INPUT + slot % PC_INTX_COUNT; // as the DSDT's _PRT has it for INTA
 
     if (slot >= PCI_SLOT_COUNT)
         return MX_ERR_NO_RESOURCES;
@@ -175,15 +180,18 @@ static const struct device_row {
     const struct device_ops *ops;
     size_t offset; // of the device in struct machine
 } device_rows[] = {
-    {"pic master", SPACE_IO, PC_PIC_MASTER_PORT, 2, &i8259_master_ops, offsetof(struct machine, pic)},
+    {"pic master", SPACE_IO, PC_PIC_MASTER_PORT, 2, &i8259_master_ops,
+     offsetof(struct machine, pic)},
     {"pic slave", SPACE_IO, PC_PIC_SLAVE_PORT, 2, &i8259_slave_ops, offsetof(struct machine, pic)},
     {"pic elcr", SPACE_IO, PC_ELCR_PORT, 2, &i8259_elcr_ops, offsetof(struct machine, pic)},
     {"pit", SPACE_IO, PC_PIT_PORT, 4, &i8254_ops, offsetof(struct machine, pit)},
     {"port 61", SPACE_IO, PC_PORT61, 1, &i8254_port61_ops, offsetof(struct machine, pit)},
-    {"i8042 data", SPACE_IO, PC_I8042_DATA_PORT, 1, &i8042_data_ops, offsetof(struct machine, keyboard)},
+    {"i8042 data", SPACE_IO, PC_I8042_DATA_PORT, 1, &i8042_data_ops,
+     offsetof(struct machine, keyboard)},
     {"i8042 command", SPACE_IO, PC_I8042_CMD_PORT, 1, &i8042_command_ops,
      offsetof(struct machine, keyboard)},
-    {"rtc", SPACE_IO, PC_RTC_PORT, MC146818_PORT_COUNT, &mc146818_ops, offsetof(struct machine, rtc)},
+    {"rtc", SPACE_IO, PC_RTC_PORT, MC146818_PORT_COUNT, &mc146818_ops,
+     offsetof(struct machine, rtc)},
     {"com1", SPACE_IO, PC_COM1_PORT, NS16550_PORT_COUNT, &ns16550_ops,
      offsetof(struct machine, com[0].uart)},
     {"com2", SPACE_IO, PC_COM2_PORT, NS16550_PORT_COUNT, &ns16550_ops,
@@ -192,7 +200,8 @@ static const struct device_row {
      offsetof(struct machine, com[2].uart)},
     {"com4", SPACE_IO, PC_COM4_PORT, NS16550_PORT_COUNT, &ns16550_ops,
      offsetof(struct machine, com[3].uart)},
-    {"acpi pm", SPACE_IO, PC_PM_PORT, ACPI_PM_PORT_COUNT, &acpi_pm_ops, offsetof(struct machine, pm)},
+    {"acpi pm", SPACE_IO, PC_PM_PORT, ACPI_PM_PORT_COUNT, &acpi_pm_ops,
+     offsetof(struct machine, pm)},
     {"pci ports", SPACE_IO, PCI_CONFIG_PORT, PCI_CONFIG_PORT_COUNT, &config_port_ops, 0},
     {"ioapic", SPACE_MEMORY, PC_IOAPIC_BASE, IOAPIC_SIZE_BYTES, &ioapic_ops,
      offsetof(struct machine, ioapic)},
@@ -209,7 +218,8 @@ static mx_status_t place_device(struct machine *machine, const struct device_row
     const bool is_io = row->space == SPACE_IO;
     size_t index;
 
-    mx_status_t status = access_map_add(is_io ? &machine->ports : &machine->memory, &access, &index);
+    mx_status_t status =
+        access_map_add(is_io ? &machine->ports : &machine->memory, &access, &index);
     if (status != MX_OK)
         return status;
     const struct mx_trap trap = {.kind = is_io ? MX_TRAP_IO : MX_TRAP_MEM,

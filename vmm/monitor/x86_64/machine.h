@@ -1,4 +1,5 @@
-// The PC's state and what its files share: machine.c (devices), machine_boot.c (start), machine_vcpu.c (exits).
+// The PC's state and what its files share: machine.c (devices), machine_boot.c (start),
+// machine_vcpu.c (exits).
 #pragma once
 
 #include "vmm/chips/acpi_pm.h"

@@ -1,7 +1,8 @@
 // Where everything lies in the PC that a guest finds: memory, ports and interrupts.
 //
-// The map follows Intel's Q35 (MCH and ICH9 data sheets) where software relies on a place, since that is what guests
-// know. The table of devices in machine.c uses these names and nothing else does.
+// The map follows Intel's Q35 (MCH and ICH9 data sheets) where software relies on a place, since
+// that is what guests know. The table of devices in machine.c uses these names and nothing else
+// does.
 #pragma once
 
 // Memory below 4 GiB.

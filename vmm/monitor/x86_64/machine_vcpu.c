@@ -1,4 +1,5 @@
-// What a vCPU's exits ask of the machine, and the emulation of instructions that the kernel only reports.
+// What a vCPU's exits ask of the machine, and the emulation of instructions that the kernel only
+// reports.
 #include "vmm/monitor/x86_64/machine.h"
 
 #include <string.h>
@@ -32,13 +33,13 @@ static bool ram_write(void *context, uint64_t guest_physical, const void *buffer
     return guest_memory_write(memory_of(context), guest_physical, buffer, size_bytes) == MX_OK;
 }
 
-#define COMPARE_EXCHANGE(type)                                                                     \
-    do {                                                                                           \
-        type old = (type)expected;                                                                 \
-        return __atomic_compare_exchange_n((type *)host, &old, (type)desired, false,               \
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)                     \
-                   ? MX_OK                                                                         \
-                   : MX_ERR_SHOULD_WAIT;                                                           \
+#define COMPARE_EXCHANGE(type)                                                       \
+    do {                                                                             \
+        type old = (type)expected;                                                   \
+        return __atomic_compare_exchange_n((type *)host, &old, (type)desired, false, \
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)       \
+                   ? MX_OK                                                           \
+                   : MX_ERR_SHOULD_WAIT;                                             \
     } while (0)
 
 static mx_status_t ram_compare_exchange(void *context, uint64_t guest_physical,
@@ -67,8 +68,7 @@ static mx_status_t device_read(void *context, uint64_t guest_physical, unsigned 
 {
     const struct emulation *emulation = context;
 
-    *value =
-        machine_memory_read(emulation->machine, emulation->key, guest_physical, width_bytes);
+    *value = machine_memory_read(emulation->machine, emulation->key, guest_physical, width_bytes);
     return MX_OK;
 }
 

@@ -34,7 +34,7 @@ guest_\name\()_end:
         jmp     9998b
         .endm
 
-        .macro  WRMSR msr, low, high=0
+        .macro  SET_MSR msr, low, high=0
         movl    $\msr, %ecx
         movl    $\low, %eax
         movl    $\high, %edx
@@ -47,7 +47,7 @@ guest_\name\()_end:
         rdmsr
         orl     $0xc00, %eax
         wrmsr
-        WRMSR   0x80f, 0x1ff
+        SET_MSR   0x80f, 0x1ff
         movl    $1, (GUEST_RESULTS + 0x818)
         .endm
 
