@@ -49,7 +49,6 @@ struct thread {
     struct vcpu *vcpu;       // bound to this thread, or NULL
     struct object *let_go_list; // objects to see to; see object.c
     bool is_letting_go;
-    struct list_node *dropped_messages; // while it drops channel messages: those that wait for it; see channel.c
     void (*kernel_entry)(void *argument);
     void *kernel_argument;
     void (*finished)(struct thread *thread); // called by the reaper thread once it is off its stack for good

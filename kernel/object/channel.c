@@ -67,33 +67,13 @@ static void message_free(struct message *message)
         object_release(&job->object);
 }
 
-static void drop_transfers(struct message *message)
+static void message_drop(struct message *message)
 {
     for (uint32_t i = 0; i < message->handle_count; i++) {
         if (message->transfers[i].object != NULL)
             transfer_drop(message->transfers[i]);
     }
-}
-
-// A handle in the message may be the last of a channel end, whose messages are then dropped: they wait in line for the
-// outermost call, since a chain of such channels may be longer than the stack.
-static void message_drop(struct message *message)
-{
-    struct thread *self = thread_current();
-    struct list_node dropped = LIST_INIT(dropped);
-
-    if (self->dropped_messages != NULL) {
-        list_add_tail(self->dropped_messages, &message->node);
-        return;
-    }
-    self->dropped_messages = &dropped;
-    list_add_tail(&dropped, &message->node);
-    while ((message = LIST_FIRST(&dropped, struct message, node)) != NULL) {
-        list_remove(&message->node);
-        drop_transfers(message);
-        message_free(message);
-    }
-    self->dropped_messages = NULL;
+    message_free(message);
 }
 
 static struct message *message_alloc(struct job *job, uint32_t size_bytes, uint32_t handle_count)

@@ -14,9 +14,16 @@
 mx_status_t child_start_in(struct child *child, mx_handle_t job, const char *what, const char *argument)
 {
     const char *argv[] = {"test_child", what, argument};
+    mx_handle_t hypervisor = startup_handle_look(MX_STARTUP_RESOURCE, MX_RESOURCE_HYPERVISOR);
+    const struct process_handle handles[] = {
+        {MX_STARTUP_JOB, 0, with_rights(job, MX_RIGHT_SAME)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_HYPERVISOR, with_rights(hypervisor, MX_RIGHT_SAME)},
+    };
     struct process_launch spec = {.job = job,
                                   .argv = argv,
                                   .argc = argument ? 3 : 2,
+                                  .handles = handles,
+                                  .handle_count = sizeof(handles) / sizeof(handles[0]),
                                   .out_channel = &child->channel};
 
     return process_launch_file(&spec, "bin/test_child", &child->process);

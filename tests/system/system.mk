@@ -16,6 +16,7 @@ TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs
 	tests/system/programs/$(ARCH_DIR)/privileged.c
 
 -include tests/system/hypervisor/hypervisor.mk
+TEST_SRCS_test_child += $(GUEST_FIXTURE)
 -include tests/bench/bench.mk
 
 # $(1): a program's name.

@@ -26,7 +26,8 @@ PROCESS_TEST(channel_refuses_messages_beyond_the_limits)
 
     ASSERT_OK(mx_channel_create(&a, &b));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_channel_write(a, "", MX_CHANNEL_MAX_BYTES + 1, NULL, 0));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_channel_write(a, "", 1, NULL, MX_CHANNEL_MAX_HANDLES + 1));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_channel_write(a, "", 1, NULL, MX_CHANNEL_MAX_HANDLES + 1));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_channel_write(a, "", UINT32_MAX, NULL, UINT32_MAX));
 }
 
@@ -93,7 +94,8 @@ PROCESS_TEST(channel_messages_outlive_the_end_that_sent_them)
     EXPECT_STATUS(MX_ERR_PEER_CLOSED, mx_channel_read(b, &byte, 1, NULL, 0, NULL));
 }
 
-// Each channel's end lies in a message of the one before: closing the first must not need stack for each.
+// Each channel's end lies in a message of the one before: closing the first must not need stack for
+// each.
 PROCESS_TEST(channels_nested_in_messages_end_without_recursion)
 {
     static bool was_run; // long: once is enough
@@ -114,7 +116,8 @@ PROCESS_TEST(channels_nested_in_messages_end_without_recursion)
     EXPECT_OK(mx_object_wait_one(outer, MX_SIGNAL_PEER_CLOSED, 0, NULL));
 }
 
-// --- calls ----------------------------------------------------------------------------------------------
+// --- calls
+// ----------------------------------------------------------------------------------------------
 
 static mx_handle_t server_end;
 
@@ -134,7 +137,8 @@ static void answer_two_in_reverse(uint64_t argument, uint64_t unused)
     }
 }
 
-static mx_status_t call_with(mx_handle_t channel, uint32_t value, uint32_t *answer, mx_time_t deadline)
+static mx_status_t call_with(mx_handle_t channel, uint32_t value, uint32_t *answer,
+                             mx_time_t deadline)
 {
     uint32_t request[2] = {0, value}, reply[2] = {0, 0};
     struct mx_channel_call_args args = {.request_bytes = request,
@@ -232,7 +236,8 @@ PROCESS_TEST(channel_call_needs_room_for_its_transaction)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_channel_call(a, &args, MX_TIME_INFINITE));
 }
 
-// A failed write of the first result must not leave the second handle behind, of which the caller knows nothing.
+// A failed write of the first result must not leave the second handle behind, of which the caller
+// knows nothing.
 PROCESS_TEST(pair_creation_with_a_bad_pointer_leaves_no_handle)
 {
     struct mx_info_process before, after;
@@ -249,7 +254,8 @@ PROCESS_TEST(pair_creation_with_a_bad_pointer_leaves_no_handle)
     EXPECT_EQ(after.handle_count, before.handle_count);
 }
 
-// --- streams --------------------------------------------------------------------------------------------
+// --- streams
+// --------------------------------------------------------------------------------------------
 
 PROCESS_TEST(stream_carries_bytes_and_says_when_it_is_full)
 {

@@ -1,10 +1,11 @@
-// For tests of the kernel on the host port: a test's body runs as the first thread of a user process, and afterwards nothing
-// may be left of it: no object, handle, charged byte or physical page. Each such test is run again under several schedules in
-// which CPUs interrupt each other.
+// For tests of the kernel on the host port: a test's body runs as the first thread of a user
+// process, and afterwards nothing may be left of it: no object, handle, charged byte or physical
+// page. Each such test is run again under several schedules in which CPUs interrupt each other.
 //
-// The heap is the C library's here, so that the sanitizers see use after free and overflows of kernel objects; a heap
-// can be told to fail. The mx_* names are the system calls as a user program knows them, on the test's own variables: they are
-// copied through the process's user memory. One test program includes this once.
+// The heap is the C library's here, so that the sanitizers see use after free and overflows of
+// kernel objects; a heap can be told to fail. The mx_* names are the system calls as a user program
+// knows them, on the test's own variables: they are copied through the process's user memory. One
+// test program includes this once.
 #pragma once
 
 #include "tests/test.h"
@@ -22,7 +23,8 @@
 #include "kernel/object/resource.h"
 #include "kernel/object/syscalls.h"
 
-// --- the heap ----------------------------------------------------------------------------------------
+// --- the heap
+// ----------------------------------------------------------------------------------------
 
 static int64_t heap_allocations_until_failure = -1; // -1: none fails
 static uint64_t heap_blocks, heap_failures;
@@ -47,9 +49,11 @@ void heap_free(void *block, size_t size_bytes)
     free(block);
 }
 
-// --- what every test process has ------------------------------------------------------------------------
+// --- what every test process has
+// ------------------------------------------------------------------------
 
-// Stacks of user threads, which the calls below use to pass arguments: the first thread's is the lowest.
+// Stacks of user threads, which the calls below use to pass arguments: the first thread's is the
+// lowest.
 #define STACK_BASE  UINT64_C(0x10000000)
 #define STACK_BYTES UINT64_C(0x80000)
 #define STACK_COUNT 40
@@ -81,45 +85,51 @@ static inline void get(void *to, uaddr_t at, size_t size_bytes)
         host_user_load(to, at, size_bytes);
 }
 
-// --- system calls as user programs know them ----------------------------------------------------------
+// --- system calls as user programs know them
+// ----------------------------------------------------------
 
-#define OUT1(call, out)                                                                            \
-    mx_status_t status = (mx_status_t)HOST_SYSCALL(call);                                          \
-    if (status == MX_OK)                                                                           \
-        get(out, scratch(0), sizeof(*out));                                                        \
+#define OUT1(call, out)                                   \
+    mx_status_t status = (mx_status_t)HOST_SYSCALL(call); \
+    if (status == MX_OK)                                  \
+        get(out, scratch(0), sizeof(*out));               \
     return status
-#define OUT2(call, out_a, out_b)                                                                   \
-    mx_status_t status = (mx_status_t)HOST_SYSCALL(call);                                          \
-    if (status == MX_OK) {                                                                         \
-        get(out_a, scratch(0), sizeof(*out_a));                                                    \
-        get(out_b, scratch(64), sizeof(*out_b));                                                   \
-    }                                                                                              \
+#define OUT2(call, out_a, out_b)                          \
+    mx_status_t status = (mx_status_t)HOST_SYSCALL(call); \
+    if (status == MX_OK) {                                \
+        get(out_a, scratch(0), sizeof(*out_a));           \
+        get(out_b, scratch(64), sizeof(*out_b));          \
+    }                                                     \
     return status
 
 static inline mx_status_t mx_handle_close(mx_handle_t handle)
 {
     return (mx_status_t)HOST_SYSCALL(sys_handle_close(handle));
 }
-static inline mx_status_t mx_handle_duplicate(mx_handle_t handle, mx_rights_t rights, mx_handle_t *out)
+static inline mx_status_t mx_handle_duplicate(mx_handle_t handle, mx_rights_t rights,
+                                              mx_handle_t *out)
 {
     OUT1(sys_handle_duplicate(handle, rights, scratch(0)), out);
 }
-static inline mx_status_t mx_handle_replace(mx_handle_t handle, mx_rights_t rights, mx_handle_t *out)
+static inline mx_status_t mx_handle_replace(mx_handle_t handle, mx_rights_t rights,
+                                            mx_handle_t *out)
 {
     OUT1(sys_handle_replace(handle, rights, scratch(0)), out);
 }
-static inline mx_status_t mx_object_wait_one(mx_handle_t handle, mx_signals_t signals, mx_time_t deadline,
-                                             mx_signals_t *pending)
+static inline mx_status_t mx_object_wait_one(mx_handle_t handle, mx_signals_t signals,
+                                             mx_time_t deadline, mx_signals_t *pending)
 {
-    mx_status_t status = (mx_status_t)HOST_SYSCALL(sys_object_wait_one(handle, signals, deadline, scratch(0)));
+    mx_status_t status =
+        (mx_status_t)HOST_SYSCALL(sys_object_wait_one(handle, signals, deadline, scratch(0)));
     if (status == MX_OK || status == MX_ERR_TIMED_OUT)
         get(pending, scratch(0), sizeof(*pending));
     return status;
 }
-static inline mx_status_t mx_object_wait_many(struct mx_wait_item *items, uint32_t count, mx_time_t deadline)
+static inline mx_status_t mx_object_wait_many(struct mx_wait_item *items, uint32_t count,
+                                              mx_time_t deadline)
 {
     put(scratch(0), items, count * sizeof(*items));
-    mx_status_t status = (mx_status_t)HOST_SYSCALL(sys_object_wait_many(scratch(0), count, deadline));
+    mx_status_t status =
+        (mx_status_t)HOST_SYSCALL(sys_object_wait_many(scratch(0), count, deadline));
     get(items, scratch(0), count * sizeof(*items));
     return status;
 }
@@ -132,11 +142,11 @@ static inline mx_status_t mx_object_signal(mx_handle_t handle, mx_signals_t clea
 {
     return (mx_status_t)HOST_SYSCALL(sys_object_signal(handle, clear, set));
 }
-static inline mx_status_t mx_object_get_info(mx_handle_t handle, uint32_t topic, void *buffer, size_t size,
-                                             size_t *actual)
+static inline mx_status_t mx_object_get_info(mx_handle_t handle, uint32_t topic, void *buffer,
+                                             size_t size, size_t *actual)
 {
-    mx_status_t status =
-        (mx_status_t)HOST_SYSCALL(sys_object_get_info(handle, topic, scratch(64), size, scratch(0)));
+    mx_status_t status = (mx_status_t)HOST_SYSCALL(
+        sys_object_get_info(handle, topic, scratch(64), size, scratch(0)));
     if (status == MX_OK || status == MX_ERR_BUFFER_TOO_SMALL)
         get(actual, scratch(0), sizeof(*actual));
     if (status == MX_OK)
@@ -155,13 +165,15 @@ static inline mx_status_t mx_task_kill(mx_handle_t task, int32_t exit_code)
 {
     return (mx_status_t)HOST_SYSCALL(sys_task_kill(task, exit_code));
 }
-static inline mx_status_t mx_process_create(mx_handle_t job, const char *name, mx_handle_t *process, mx_handle_t *aspace)
+static inline mx_status_t mx_process_create(mx_handle_t job, const char *name, mx_handle_t *process,
+                                            mx_handle_t *aspace)
 {
     put(scratch(128), name, strlen(name));
-    OUT2(sys_process_create(job, scratch(128), strlen(name), scratch(0), scratch(64)), process, aspace);
+    OUT2(sys_process_create(job, scratch(128), strlen(name), scratch(0), scratch(64)), process,
+         aspace);
 }
-static inline mx_status_t mx_process_start(mx_handle_t process, mx_handle_t thread, uint64_t entry, uint64_t stack,
-                                           mx_handle_t handle, uint64_t arg)
+static inline mx_status_t mx_process_start(mx_handle_t process, mx_handle_t thread, uint64_t entry,
+                                           uint64_t stack, mx_handle_t handle, uint64_t arg)
 {
     return (mx_status_t)HOST_SYSCALL(sys_process_start(process, thread, entry, stack, handle, arg));
 }
@@ -174,7 +186,8 @@ static inline mx_status_t mx_thread_create(mx_handle_t process, const char *name
     put(scratch(128), name, strlen(name));
     OUT1(sys_thread_create(process, scratch(128), strlen(name), scratch(0)), out);
 }
-static inline mx_status_t mx_thread_start(mx_handle_t thread, uint64_t entry, uint64_t stack, uint64_t arg1, uint64_t arg2)
+static inline mx_status_t mx_thread_start(mx_handle_t thread, uint64_t entry, uint64_t stack,
+                                          uint64_t arg1, uint64_t arg2)
 {
     return (mx_status_t)HOST_SYSCALL(sys_thread_start(thread, entry, stack, arg1, arg2));
 }
@@ -190,18 +203,20 @@ static inline mx_status_t mx_channel_create(mx_handle_t *out0, mx_handle_t *out1
 {
     OUT2(sys_channel_create(scratch(0), scratch(64)), out0, out1);
 }
-#define BYTES_AT   4096  // in the scratch area, for messages
+#define BYTES_AT   4096 // in the scratch area, for messages
 #define HANDLES_AT 1024
 static inline mx_status_t mx_channel_write(mx_handle_t channel, const void *bytes, uint32_t size,
                                            const mx_handle_t *handles, uint32_t count)
 {
     put(scratch(BYTES_AT), bytes, size <= MX_CHANNEL_MAX_BYTES ? size : 0);
-    put(scratch(HANDLES_AT), handles, count <= MX_CHANNEL_MAX_HANDLES ? count * sizeof(*handles) : 0);
+    put(scratch(HANDLES_AT), handles,
+        count <= MX_CHANNEL_MAX_HANDLES ? count * sizeof(*handles) : 0);
     return (mx_status_t)HOST_SYSCALL(
         sys_channel_write(channel, scratch(BYTES_AT), size, scratch(HANDLES_AT), count));
 }
-static inline mx_status_t mx_channel_read(mx_handle_t channel, void *bytes, uint32_t capacity, mx_handle_t *handles,
-                                          uint32_t handle_capacity, uint32_t actual[2])
+static inline mx_status_t mx_channel_read(mx_handle_t channel, void *bytes, uint32_t capacity,
+                                          mx_handle_t *handles, uint32_t handle_capacity,
+                                          uint32_t actual[2])
 {
     uint32_t sizes[2] = {0, 0};
     mx_status_t status = (mx_status_t)HOST_SYSCALL(sys_channel_read(
@@ -216,11 +231,13 @@ static inline mx_status_t mx_channel_read(mx_handle_t channel, void *bytes, uint
     }
     return status;
 }
-static inline mx_status_t mx_channel_call(mx_handle_t channel, struct mx_channel_call_args *args, mx_time_t deadline)
+static inline mx_status_t mx_channel_call(mx_handle_t channel, struct mx_channel_call_args *args,
+                                          mx_time_t deadline)
 {
     struct mx_channel_call_args user = *args;
     put(scratch(BYTES_AT), args->request_bytes, args->request_size_bytes);
-    put(scratch(HANDLES_AT), args->request_handles, args->request_handle_count * sizeof(mx_handle_t));
+    put(scratch(HANDLES_AT), args->request_handles,
+        args->request_handle_count * sizeof(mx_handle_t));
     user.request_bytes = (void *)(uintptr_t)scratch(BYTES_AT);
     user.request_handles = (void *)(uintptr_t)scratch(HANDLES_AT);
     user.reply_bytes = (void *)(uintptr_t)scratch(BYTES_AT + 0x20000);
@@ -232,7 +249,8 @@ static inline mx_status_t mx_channel_call(mx_handle_t channel, struct mx_channel
     args->reply_handle_count = user.reply_handle_count;
     if (status == MX_OK) {
         get(args->reply_bytes, scratch(BYTES_AT + 0x20000), args->reply_size_bytes);
-        get(args->reply_handles, scratch(HANDLES_AT + 512), args->reply_handle_count * sizeof(mx_handle_t));
+        get(args->reply_handles, scratch(HANDLES_AT + 512),
+            args->reply_handle_count * sizeof(mx_handle_t));
     }
     return status;
 }
@@ -240,12 +258,14 @@ static inline mx_status_t mx_stream_create(mx_handle_t *out0, mx_handle_t *out1)
 {
     OUT2(sys_stream_create(scratch(0), scratch(64)), out0, out1);
 }
-static inline mx_status_t mx_stream_write(mx_handle_t stream, const void *bytes, size_t size, size_t *actual)
+static inline mx_status_t mx_stream_write(mx_handle_t stream, const void *bytes, size_t size,
+                                          size_t *actual)
 {
     put(scratch(BYTES_AT), bytes, size);
     OUT1(sys_stream_write(stream, scratch(BYTES_AT), size, scratch(0)), actual);
 }
-static inline mx_status_t mx_stream_read(mx_handle_t stream, void *bytes, size_t capacity, size_t *actual)
+static inline mx_status_t mx_stream_read(mx_handle_t stream, void *bytes, size_t capacity,
+                                         size_t *actual)
 {
     mx_status_t status =
         (mx_status_t)HOST_SYSCALL(sys_stream_read(stream, scratch(BYTES_AT), capacity, scratch(0)));
@@ -264,7 +284,8 @@ static inline mx_status_t mx_port_queue(mx_handle_t port, const struct mx_port_p
     put(scratch(0), packet, sizeof(*packet));
     return (mx_status_t)HOST_SYSCALL(sys_port_queue(port, scratch(0)));
 }
-static inline mx_status_t mx_port_wait(mx_handle_t port, mx_time_t deadline, struct mx_port_packet *packet)
+static inline mx_status_t mx_port_wait(mx_handle_t port, mx_time_t deadline,
+                                       struct mx_port_packet *packet)
 {
     OUT1(sys_port_wait(port, deadline, scratch(0)), packet);
 }
@@ -308,29 +329,32 @@ static inline mx_status_t mx_vmo_create(uint64_t size, mx_handle_t *out)
 {
     OUT1(sys_vmo_create(size, scratch(0)), out);
 }
-static inline mx_status_t mx_vmo_create_child(mx_handle_t vmo, uint32_t options, uint64_t offset, uint64_t size,
-                                              mx_handle_t *out)
+static inline mx_status_t mx_vmo_create_child(mx_handle_t vmo, uint32_t options, uint64_t offset,
+                                              uint64_t size, mx_handle_t *out)
 {
     OUT1(sys_vmo_create_child(vmo, options, offset, size, scratch(0)), out);
 }
 static inline mx_status_t mx_vmo_read(mx_handle_t vmo, void *buffer, uint64_t offset, size_t size)
 {
-    mx_status_t status = (mx_status_t)HOST_SYSCALL(sys_vmo_read(vmo, scratch(BYTES_AT), offset, size));
+    mx_status_t status =
+        (mx_status_t)HOST_SYSCALL(sys_vmo_read(vmo, scratch(BYTES_AT), offset, size));
     if (status == MX_OK)
         get(buffer, scratch(BYTES_AT), size);
     return status;
 }
-static inline mx_status_t mx_vmo_write(mx_handle_t vmo, const void *buffer, uint64_t offset, size_t size)
+static inline mx_status_t mx_vmo_write(mx_handle_t vmo, const void *buffer, uint64_t offset,
+                                       size_t size)
 {
     put(scratch(BYTES_AT), buffer, size);
     return (mx_status_t)HOST_SYSCALL(sys_vmo_write(vmo, scratch(BYTES_AT), offset, size));
 }
-static inline mx_status_t mx_vmo_op_range(mx_handle_t vmo, uint32_t op, uint64_t offset, uint64_t size)
+static inline mx_status_t mx_vmo_op_range(mx_handle_t vmo, uint32_t op, uint64_t offset,
+                                          uint64_t size)
 {
     return (mx_status_t)HOST_SYSCALL(sys_vmo_op_range(vmo, op, offset, size));
 }
-static inline mx_status_t mx_aspace_map(mx_handle_t aspace, uint32_t options, mx_handle_t vmo, uint64_t offset,
-                                        uint64_t size, uint64_t *addr)
+static inline mx_status_t mx_aspace_map(mx_handle_t aspace, uint32_t options, mx_handle_t vmo,
+                                        uint64_t offset, uint64_t size, uint64_t *addr)
 {
     put(scratch(0), addr, sizeof(*addr));
     OUT1(sys_aspace_map(aspace, options, vmo, offset, size, scratch(0)), addr);
@@ -339,20 +363,23 @@ static inline mx_status_t mx_aspace_unmap(mx_handle_t aspace, uint64_t addr, uin
 {
     return (mx_status_t)HOST_SYSCALL(sys_aspace_unmap(aspace, addr, size));
 }
-static inline mx_status_t mx_aspace_protect(mx_handle_t aspace, uint32_t options, uint64_t addr, uint64_t size)
+static inline mx_status_t mx_aspace_protect(mx_handle_t aspace, uint32_t options, uint64_t addr,
+                                            uint64_t size)
 {
     return (mx_status_t)HOST_SYSCALL(sys_aspace_protect(aspace, options, addr, size));
 }
-static inline mx_status_t mx_resource_create(mx_handle_t parent, uint32_t kind, uint64_t base, uint64_t size,
-                                             mx_handle_t *out)
+static inline mx_status_t mx_resource_create(mx_handle_t parent, uint32_t kind, uint64_t base,
+                                             uint64_t size, mx_handle_t *out)
 {
     OUT1(sys_resource_create(parent, kind, base, size, scratch(0)), out);
 }
 
-// --- threads of the test -----------------------------------------------------------------------------
+// --- threads of the test
+// -----------------------------------------------------------------------------
 
 // Another thread of the test's process that runs body(argument). The handle may be NULL.
-static inline void spawn(void (*body)(uint64_t argument, uint64_t unused), uint64_t argument, mx_handle_t *out)
+static inline void spawn(void (*body)(uint64_t argument, uint64_t unused), uint64_t argument,
+                         mx_handle_t *out)
 {
     mx_handle_t thread = 0;
     uint64_t stack = STACK_BASE + ++env.thread_count % STACK_COUNT * STACK_BYTES + STACK_BYTES;
@@ -376,7 +403,8 @@ static inline void sleep_for(mx_time_t duration_ns)
     EXPECT_OK(mx_nanosleep(mx_clock_get_monotonic() + duration_ns));
 }
 
-// --- running a test ----------------------------------------------------------------------------------
+// --- running a test
+// ----------------------------------------------------------------------------------
 
 struct counts {
     uint64_t objects, handles, charged_bytes, heap_blocks, vmo_bytes, table_bytes;
@@ -384,12 +412,9 @@ struct counts {
 
 static struct counts take_counts(void)
 {
-    return (struct counts){object_living_count(),
-                           handle_living_count(),
-                           root_job->used_bytes,
-                           heap_blocks,
-                           phys_used_bytes(PHYS_USE_VMO),
-                           phys_used_bytes(PHYS_USE_PAGE_TABLE)};
+    return (struct counts){object_living_count(),         handle_living_count(),
+                           root_job->used_bytes,          heap_blocks,
+                           phys_used_bytes(PHYS_USE_VMO), phys_used_bytes(PHYS_USE_PAGE_TABLE)};
 }
 
 static void (*test_body)(void);
@@ -433,8 +458,8 @@ static void start_test_process(void *argument)
     EXPECT_OK(job_create(root_job, &job));
     EXPECT_OK(process_create(job, "test", &process));
     EXPECT_OK(vmo_create(job, STACK_COUNT * STACK_BYTES, &stacks));
-    EXPECT_OK(aspace_map(process->aspace, access | MX_MAP_SPECIFIC, access, stacks, 0, STACK_COUNT * STACK_BYTES,
-                         &addr));
+    EXPECT_OK(aspace_map(process->aspace, access | MX_MAP_SPECIFIC, access, stacks, 0,
+                         STACK_COUNT * STACK_BYTES, &addr));
     object_release(&stacks->object);
     EXPECT_OK(resource_create(job, MX_RESOURCE_ROOT, 0, UINT64_MAX, &resource));
     env = (struct test_environment){.process = process, .job = job};
@@ -446,7 +471,8 @@ static void start_test_process(void *argument)
     object_release(&job->object);
     EXPECT_OK(user_thread_create(process, "main", &thread));
     EXPECT_OK(channel_create(job, &event_end0, &event_end1));
-    EXPECT_OK(process_start(process, thread, (uint64_t)(uintptr_t)run_body, STACK_BASE + STACK_BYTES,
+    EXPECT_OK(process_start(process, thread, (uint64_t)(uintptr_t)run_body,
+                            STACK_BASE + STACK_BYTES,
                             transfer_create(event_end0, channel_default_rights), 0));
     object_release(event_end0);
     object_release(event_end1);
@@ -468,7 +494,8 @@ static void run_once(void (*body)(void))
 
     test_body = body;
     test_has_ended = false;
-    struct thread *thread = thread_create("fixture", NULL, start_test_process, NULL, thread_destroy);
+    struct thread *thread =
+        thread_create("fixture", NULL, start_test_process, NULL, thread_destroy);
     host_start_thread(thread);
     host_run(body_has_ended, NULL);
     struct counts after = take_counts();
@@ -507,10 +534,10 @@ static void run_in_process(void (*body)(void))
 }
 
 // A test whose body is a user program.
-#define PROCESS_TEST(name)                                                                         \
-    static void name##_body(void);                                                                 \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        run_in_process(name##_body);                                                               \
-    }                                                                                              \
+#define PROCESS_TEST(name)           \
+    static void name##_body(void);   \
+    TEST(name)                       \
+    {                                \
+        run_in_process(name##_body); \
+    }                                \
     static void name##_body(void)

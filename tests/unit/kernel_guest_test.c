@@ -1,5 +1,5 @@
-// Guests as the kernel's generic part sees them: traps, bells, interrupt lines, vCPUs that are kicked or killed. What the CPU
-// does is a script; see kernel/arch/host/host_guest.h.
+// Guests as the kernel's generic part sees them: traps, bells, interrupt lines, vCPUs that are
+// kicked or killed. What the CPU does is a script; see kernel/arch/host/host_guest.h.
 #include "tests/unit/kernel_fixture.h"
 
 static mx_handle_t guest, guest_aspace;
@@ -14,7 +14,8 @@ static void make_guest(void)
     get(&guest_aspace, scratch(64), sizeof(guest_aspace));
 }
 
-static mx_status_t set_trap(uint32_t kind, mx_handle_t port, uint64_t addr, uint64_t size, uint64_t key)
+static mx_status_t set_trap(uint32_t kind, mx_handle_t port, uint64_t addr, uint64_t size,
+                            uint64_t key)
 {
     struct mx_trap trap = {kind, port, addr, size, key};
     put(scratch(0), &trap, sizeof(trap));
@@ -77,7 +78,8 @@ PROCESS_TEST(guest_bell_packets_coalesce_while_they_are_queued)
 
 PROCESS_TEST(guest_clear_trap_takes_back_its_packet)
 {
-    static const struct host_guest_step script[] = {{HOST_GUEST_MEM_WRITE, 0x1000, 1}, {HOST_GUEST_END, 0, 0}};
+    static const struct host_guest_step script[] = {{HOST_GUEST_MEM_WRITE, 0x1000, 1},
+                                                    {HOST_GUEST_END, 0, 0}};
     struct mx_vcpu_packet packet = {0};
     struct mx_port_packet bell;
     mx_handle_t port;
@@ -88,13 +90,15 @@ PROCESS_TEST(guest_clear_trap_takes_back_its_packet)
     mx_handle_t vcpu = make_vcpu(script);
     EXPECT_OK(enter(vcpu, &packet));
     EXPECT_OK(HOST_SYSCALL(sys_guest_clear_trap(guest, MX_TRAP_BELL, 0x1000)));
-    EXPECT_STATUS(MX_ERR_NOT_FOUND, HOST_SYSCALL(sys_guest_clear_trap(guest, MX_TRAP_BELL, 0x1000)));
+    EXPECT_STATUS(MX_ERR_NOT_FOUND,
+                  HOST_SYSCALL(sys_guest_clear_trap(guest, MX_TRAP_BELL, 0x1000)));
     EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_port_wait(port, 0, &bell));
 }
 
 PROCESS_TEST(guest_dies_with_packets_queued)
 {
-    static const struct host_guest_step script[] = {{HOST_GUEST_MEM_WRITE, 0x1000, 1}, {HOST_GUEST_END, 0, 0}};
+    static const struct host_guest_step script[] = {{HOST_GUEST_MEM_WRITE, 0x1000, 1},
+                                                    {HOST_GUEST_END, 0, 0}};
     struct mx_vcpu_packet packet = {0};
     struct mx_port_packet bell;
     mx_handle_t port;
@@ -119,7 +123,8 @@ static void kick_later(uint64_t vcpu, uint64_t unused)
 PROCESS_TEST(vcpu_kick_ends_halt_and_spin)
 {
     static const struct host_guest_step halt[] = {{HOST_GUEST_HALT, 0, 0}, {HOST_GUEST_END, 0, 0}};
-    static const struct host_guest_step spin[] = {{HOST_GUEST_SPIN, 0, MX_SEC(9)}, {HOST_GUEST_END, 0, 0}};
+    static const struct host_guest_step spin[] = {{HOST_GUEST_SPIN, 0, MX_SEC(9)},
+                                                  {HOST_GUEST_END, 0, 0}};
     struct mx_vcpu_packet packet = {0};
 
     make_guest();

@@ -39,7 +39,8 @@ PROCESS_TEST(handle_replace_kills_the_old_value_and_keeps_it_on_failure)
     mx_handle_t event, next;
 
     ASSERT_OK(mx_event_create(&event));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, HOST_SYSCALL(sys_handle_replace(event, MX_RIGHT_SAME, 0x5000)));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  HOST_SYSCALL(sys_handle_replace(event, MX_RIGHT_SAME, 0x5000)));
     EXPECT_OK(mx_handle_replace(event, MX_RIGHT_SAME, &next));
     EXPECT_NE(next, event);
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_close(event));
@@ -68,7 +69,8 @@ PROCESS_TEST(handle_table_grows_to_its_limit)
         return;
     was_run = true;
     ASSERT_OK(mx_event_create(&event));
-    while (count < 20000 && (status = mx_handle_duplicate(event, MX_RIGHT_SAME, &handles[count])) == MX_OK)
+    while (count < 20000 &&
+           (status = mx_handle_duplicate(event, MX_RIGHT_SAME, &handles[count])) == MX_OK)
         count++;
     EXPECT_STATUS(MX_ERR_NO_RESOURCES, status);
     EXPECT_GT(count, 16000);
@@ -126,9 +128,11 @@ PROCESS_TEST(info_says_what_a_handle_is)
     EXPECT_OK(mx_object_get_info(event, MX_INFO_HANDLE, &info, sizeof(info), &actual));
     EXPECT_EQ(info.type, MX_OBJECT_EVENT);
     EXPECT_EQ(actual, sizeof(info));
-    EXPECT_STATUS(MX_ERR_BUFFER_TOO_SMALL, mx_object_get_info(event, MX_INFO_HANDLE, &info, 3, &actual));
+    EXPECT_STATUS(MX_ERR_BUFFER_TOO_SMALL,
+                  mx_object_get_info(event, MX_INFO_HANDLE, &info, 3, &actual));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_object_get_info(event, 12345, &info, sizeof(info), NULL));
-    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_object_get_info(event, MX_INFO_JOB, &info, sizeof(info), NULL));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE,
+                  mx_object_get_info(event, MX_INFO_JOB, &info, sizeof(info), NULL));
 }
 
 PROCESS_TEST(syscall_number_out_of_range_is_refused)
@@ -143,7 +147,8 @@ PROCESS_TEST(syscall_number_out_of_range_is_refused)
 // Every system call with hostile numbers in every argument: errors, and nothing left behind.
 PROCESS_TEST(syscalls_survive_hostile_arguments)
 {
-    static const uint64_t values[] = {0, 1, 4095, 0x5000, UINT32_MAX, INT64_MAX, UINT64_MAX, UINT64_MAX - 4095};
+    static const uint64_t values[] = {0,          1,         4095,       0x5000,
+                                      UINT32_MAX, INT64_MAX, UINT64_MAX, UINT64_MAX - 4095};
     mx_handle_t event;
 
     ASSERT_OK(mx_event_create(&event));

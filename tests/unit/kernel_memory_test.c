@@ -146,8 +146,10 @@ PROCESS_TEST(vmo_operations_refuse_bad_ranges)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_op_range(vmo, 0, 0, 4096));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_op_range(vmo, MX_VMO_OP_ZERO, 1, 4096));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_vmo_op_range(vmo, MX_VMO_OP_COMMIT, 8192, 4096));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_vmo_op_range(vmo, MX_VMO_OP_COMMIT, 4096, UINT64_MAX - 4095));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 4096, 8192, &vmo));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_vmo_op_range(vmo, MX_VMO_OP_COMMIT, 4096, UINT64_MAX - 4095));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 4096, 8192, &vmo));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_create_child(vmo, 3, 0, 4096, &vmo));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 0, 0, &vmo));
 }
@@ -184,7 +186,8 @@ PROCESS_TEST(vmo_copy_on_write_chain_has_a_limit)
 
     ASSERT_OK(mx_vmo_create(4096, &vmo));
     EXPECT_OK(mx_vmo_write(vmo, &value, 0, 4));
-    while ((status = mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 0, 4096, &child)) == MX_OK && depth < 100) {
+    while ((status = mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 0, 4096, &child)) == MX_OK &&
+           depth < 100) {
         EXPECT_OK(mx_handle_close(vmo));
         vmo = child;
         depth++;
@@ -238,7 +241,8 @@ PROCESS_TEST(vmo_read_only_handle_gives_no_writable_mapping)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, HOST_SYSCALL(sys_random_draw(addr, 8)));
 }
 
-// --- address spaces -----------------------------------------------------------------------------------
+// --- address spaces
+// -----------------------------------------------------------------------------------
 
 PROCESS_TEST(aspace_refuses_bad_mappings)
 {
@@ -247,13 +251,17 @@ PROCESS_TEST(aspace_refuses_bad_mappings)
     uint32_t specific = RW | MX_MAP_SPECIFIC;
 
     ASSERT_OK(mx_vmo_create(4 * 4096, &vmo));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_map(env.aspace, RW | MX_MAP_EXECUTE, vmo, 0, 4096, &addr));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_map(env.aspace, MX_MAP_WRITE, vmo, 0, 4096, &addr));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_map(env.aspace, RW | 1u << 20, vmo, 0, 4096, &addr));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_aspace_map(env.aspace, RW | MX_MAP_EXECUTE, vmo, 0, 4096, &addr));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_aspace_map(env.aspace, MX_MAP_WRITE, vmo, 0, 4096, &addr));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_aspace_map(env.aspace, RW | 1u << 20, vmo, 0, 4096, &addr));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_map(env.aspace, RW, vmo, 0, 0, &addr));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_map(env.aspace, RW, vmo, 1, 4096, &addr));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_aspace_map(env.aspace, RW, vmo, 4096, 4 * 4096, &addr));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_aspace_map(env.aspace, RW, vmo, UINT64_MAX - 4095, 4096, &addr));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_aspace_map(env.aspace, RW, vmo, UINT64_MAX - 4095, 4096, &addr));
     addr++;
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_map(env.aspace, specific, vmo, 0, 4096, &addr));
     addr = 0;
@@ -267,7 +275,8 @@ PROCESS_TEST(aspace_refuses_bad_mappings)
     addr += 4096;
     EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, mx_aspace_map(env.aspace, specific, vmo, 0, 8192, &addr));
     addr -= 8192;
-    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, mx_aspace_map(env.aspace, specific, vmo, 0, 4 * 4096, &addr));
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS,
+                  mx_aspace_map(env.aspace, specific, vmo, 0, 4 * 4096, &addr));
     EXPECT_OK(mx_aspace_map(env.aspace, specific, vmo, 0, 4096, &addr));
 }
 
@@ -349,14 +358,16 @@ PROCESS_TEST(aspace_populate_that_fails_leaves_no_mapping)
 
     ASSERT_OK(mx_vmo_create(64 * 4096, &vmo));
     EXPECT_OK(mx_job_set_limit(env.job_handle, MX_JOB_LIMIT_MEMORY, job_used_bytes() + 20 * 4096));
-    EXPECT_STATUS(MX_ERR_NO_MEMORY, mx_aspace_map(env.aspace, RW | MX_MAP_SPECIFIC | MX_MAP_POPULATE, vmo, 0,
-                                                  64 * 4096, &addr));
+    EXPECT_STATUS(MX_ERR_NO_MEMORY,
+                  mx_aspace_map(env.aspace, RW | MX_MAP_SPECIFIC | MX_MAP_POPULATE, vmo, 0,
+                                64 * 4096, &addr));
     EXPECT_FALSE(is_shown(0x40000000));
     EXPECT_OK(mx_job_set_limit(env.job_handle, MX_JOB_LIMIT_MEMORY, UINT64_MAX));
     EXPECT_STATUS(MX_ERR_NOT_FOUND, mx_aspace_unmap(env.aspace, 0x40000000, 4096));
 }
 
-// --- threads against each other -----------------------------------------------------------------------
+// --- threads against each other
+// -----------------------------------------------------------------------
 
 static mx_handle_t shared_vmo;
 static uint64_t shared_addr;

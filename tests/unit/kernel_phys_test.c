@@ -90,10 +90,12 @@ TEST(phys_refuses_orders_beyond_the_largest)
 {
     start_once();
     EXPECT_TRUE(paddr_is_none(phys_alloc(PHYS_ORDER_MAX + 1, PHYS_USE_VMO)));
-    EXPECT_TRUE(paddr_is_none(phys_alloc(PHYS_ORDER_MAX, PHYS_USE_VMO))); // 1 GiB, more than there is
+    EXPECT_TRUE(
+        paddr_is_none(phys_alloc(PHYS_ORDER_MAX, PHYS_USE_VMO))); // 1 GiB, more than there is
 }
 
-// --- heap -----------------------------------------------------------------------------------------------
+// --- heap
+// -----------------------------------------------------------------------------------------------
 
 TEST(heap_blocks_are_zero_aligned_and_apart)
 {
@@ -103,7 +105,8 @@ TEST(heap_blocks_are_zero_aligned_and_apart)
     for (size_t size = 1; size < 9000; size += size < 64 ? 1 : 37) {
         blocks[size] = heap_alloc(size);
         ASSERT_TRUE(blocks[size] != NULL);
-        uintptr_t alignment = (size & (size - 1)) == 0 && size >= 16 && size <= PAGE_SIZE ? size : 16;
+        uintptr_t alignment =
+            (size & (size - 1)) == 0 && size >= 16 && size <= PAGE_SIZE ? size : 16;
         EXPECT_EQ((uintptr_t)blocks[size] % alignment, 0);
         const unsigned char *bytes = blocks[size];
         for (size_t i = 0; i < size; i++)

@@ -1,7 +1,8 @@
 // Jobs, processes, threads and the scheduler.
 #include "tests/unit/kernel_fixture.h"
 
-// --- processes ----------------------------------------------------------------------------------------
+// --- processes
+// ----------------------------------------------------------------------------------------
 
 struct child {
     mx_handle_t process, aspace, thread, channel;
@@ -14,22 +15,23 @@ static void make_child(mx_handle_t job, struct child *child)
 
     EXPECT_OK(mx_process_create(job, "child", &child->process, &child->aspace));
     EXPECT_OK(mx_vmo_create(STACK_BYTES, &stack));
-    EXPECT_OK(mx_aspace_map(child->aspace, MX_MAP_READ | MX_MAP_WRITE | MX_MAP_SPECIFIC, stack, 0, STACK_BYTES,
-                            &addr));
+    EXPECT_OK(mx_aspace_map(child->aspace, MX_MAP_READ | MX_MAP_WRITE | MX_MAP_SPECIFIC, stack, 0,
+                            STACK_BYTES, &addr));
     EXPECT_OK(mx_handle_close(stack));
     EXPECT_OK(mx_thread_create(child->process, "first", &child->thread));
     EXPECT_OK(mx_channel_create(&child->channel, &theirs));
     EXPECT_OK(mx_handle_close(theirs));
 }
 
-static mx_status_t start_child(struct child *child, void (*body)(uint64_t handle, uint64_t arg), uint64_t arg)
+static mx_status_t start_child(struct child *child, void (*body)(uint64_t handle, uint64_t arg),
+                               uint64_t arg)
 {
     mx_handle_t theirs;
 
     EXPECT_OK(mx_handle_close(child->channel));
     EXPECT_OK(mx_channel_create(&child->channel, &theirs));
-    return mx_process_start(child->process, child->thread, (uint64_t)(uintptr_t)body, STACK_BASE + STACK_BYTES,
-                            theirs, arg);
+    return mx_process_start(child->process, child->thread, (uint64_t)(uintptr_t)body,
+                            STACK_BASE + STACK_BYTES, theirs, arg);
 }
 
 static void close_child(struct child *child)
@@ -70,7 +72,8 @@ PROCESS_TEST(process_runs_and_ends_with_its_code)
     EXPECT_EQ(info_of(child.process).exit_code, 42);
     EXPECT_EQ(info_of(child.process).is_terminated, 1);
     EXPECT_STR_EQ(info_of(child.process).name, "child");
-    EXPECT_OK(mx_object_wait_one(child.channel, MX_SIGNAL_PEER_CLOSED, 0, NULL)); // its handles are closed
+    EXPECT_OK(mx_object_wait_one(child.channel, MX_SIGNAL_PEER_CLOSED, 0,
+                                 NULL)); // its handles are closed
     EXPECT_STATUS(MX_ERR_BAD_STATE, start_child(&child, exit_with, 1));
     close_child(&child);
 }
@@ -161,7 +164,8 @@ PROCESS_TEST(process_start_checks_its_arguments)
     close_child(&b);
 }
 
-// --- jobs ---------------------------------------------------------------------------------------------
+// --- jobs
+// ---------------------------------------------------------------------------------------------
 
 PROCESS_TEST(job_kill_ends_all_below_it_and_takes_no_more)
 {
@@ -197,7 +201,8 @@ PROCESS_TEST(job_limit_counts_what_is_below)
     EXPECT_OK(mx_object_get_info(top, MX_INFO_JOB, &info, sizeof(info), NULL));
     uint64_t used = info.memory_used_bytes;
     EXPECT_OK(mx_job_set_limit(top, MX_JOB_LIMIT_MEMORY, used));
-    EXPECT_STATUS(MX_ERR_NO_MEMORY, mx_process_create(below, "child", &child.process, &child.aspace));
+    EXPECT_STATUS(MX_ERR_NO_MEMORY,
+                  mx_process_create(below, "child", &child.process, &child.aspace));
     EXPECT_OK(mx_job_set_limit(top, MX_JOB_LIMIT_MEMORY, used + 100000));
     make_child(below, &child);
     EXPECT_OK(mx_object_get_info(top, MX_INFO_JOB, &info, sizeof(info), NULL));
@@ -222,7 +227,8 @@ PROCESS_TEST(job_tree_has_a_limited_depth)
     EXPECT_GE(depth, 8);
 }
 
-// --- every allocation may fail --------------------------------------------------------------------------
+// --- every allocation may fail
+// --------------------------------------------------------------------------
 
 static void nothing(uint64_t handle, uint64_t unused)
 {
@@ -230,18 +236,19 @@ static void nothing(uint64_t handle, uint64_t unused)
     (void)unused;
 }
 
-// Each step fails at its Nth allocation, for all N until it succeeds, and leaves nothing behind: the fixture counts.
-#define UNTIL_OK(call)                                                                             \
-    do {                                                                                           \
-        mx_status_t status_ = MX_ERR_NO_MEMORY;                                                    \
-        for (int64_t failing = 0; status_ != MX_OK && failing < 20; failing++) {                   \
-            heap_allocations_until_failure = failing;                                              \
-            status_ = (call);                                                                      \
-            heap_allocations_until_failure = -1;                                                   \
-            if (status_ != MX_OK)                                                                  \
-                EXPECT_STATUS(MX_ERR_NO_MEMORY, status_);                                          \
-        }                                                                                          \
-        EXPECT_OK(status_);                                                                        \
+// Each step fails at its Nth allocation, for all N until it succeeds, and leaves nothing behind:
+// the fixture counts.
+#define UNTIL_OK(call)                                                           \
+    do {                                                                         \
+        mx_status_t status_ = MX_ERR_NO_MEMORY;                                  \
+        for (int64_t failing = 0; status_ != MX_OK && failing < 20; failing++) { \
+            heap_allocations_until_failure = failing;                            \
+            status_ = (call);                                                    \
+            heap_allocations_until_failure = -1;                                 \
+            if (status_ != MX_OK)                                                \
+                EXPECT_STATUS(MX_ERR_NO_MEMORY, status_);                        \
+        }                                                                        \
+        EXPECT_OK(status_);                                                      \
     } while (0)
 
 PROCESS_TEST(creation_survives_failure_of_every_allocation)
@@ -258,17 +265,20 @@ PROCESS_TEST(creation_survives_failure_of_every_allocation)
     UNTIL_OK(mx_object_wait_async(b, port, 0, MX_SIGNAL_SIGNALED, 0));
     UNTIL_OK(mx_vmo_create(1 << 20, &vmo));
     UNTIL_OK(mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 0, 8192, &child));
-    UNTIL_OK(mx_aspace_map(env.aspace, MX_MAP_READ | MX_MAP_WRITE | MX_MAP_POPULATE, child, 0, 8192, &addr));
+    UNTIL_OK(mx_aspace_map(env.aspace, MX_MAP_READ | MX_MAP_WRITE | MX_MAP_POPULATE, child, 0, 8192,
+                           &addr));
     UNTIL_OK(mx_aspace_unmap(env.aspace, addr, 4096));
     UNTIL_OK(mx_job_create(env.job_handle, &job));
     UNTIL_OK(mx_process_create(job, "p", &process, &aspace));
     UNTIL_OK(mx_thread_create(process, "t", &thread));
     UNTIL_OK(mx_thread_create(env.self, "t", &thread));
-    UNTIL_OK(mx_thread_start(thread, (uint64_t)(uintptr_t)nothing, STACK_BASE + 2 * STACK_BYTES, 0, 0));
+    UNTIL_OK(
+        mx_thread_start(thread, (uint64_t)(uintptr_t)nothing, STACK_BASE + 2 * STACK_BYTES, 0, 0));
     join(thread);
 }
 
-// --- scheduler ------------------------------------------------------------------------------------------
+// --- scheduler
+// ------------------------------------------------------------------------------------------
 
 #define SPINNER_COUNT 6
 static volatile bool must_stop;

@@ -17,7 +17,8 @@ PROCESS_TEST(wait_one_returns_when_the_signal_comes)
 
     ASSERT_OK(mx_event_create(&shared_event));
     mx_time_t deadline = mx_clock_get_monotonic() + MX_MSEC(2);
-    EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_object_wait_one(shared_event, MX_SIGNAL_SIGNALED, deadline, &pending));
+    EXPECT_STATUS(MX_ERR_TIMED_OUT,
+                  mx_object_wait_one(shared_event, MX_SIGNAL_SIGNALED, deadline, &pending));
     EXPECT_EQ(pending, 0);
     spawn(raise_later, MX_MSEC(1), NULL);
     EXPECT_OK(mx_object_wait_one(shared_event, MX_SIGNAL_SIGNALED, MX_TIME_INFINITE, &pending));
@@ -55,7 +56,8 @@ PROCESS_TEST(wait_many_reports_every_item)
     EXPECT_EQ(items[1].pending, MX_SIGNAL_SIGNALED);
     EXPECT_EQ(items[2].pending, MX_SIGNAL_SIGNALED);
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, HOST_SYSCALL(sys_object_wait_many(scratch(0), 17, 0)));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, HOST_SYSCALL(sys_object_wait_many(scratch(0), UINT32_MAX, 0)));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  HOST_SYSCALL(sys_object_wait_many(scratch(0), UINT32_MAX, 0)));
     items[1].handle = 1234567;
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_object_wait_many(items, 3, MX_TIME_INFINITE));
 }
@@ -109,7 +111,8 @@ PROCESS_TEST(timer_set_by_two_threads_while_it_fires)
     EXPECT_OK(mx_object_wait_one(shared_timer, MX_SIGNAL_SIGNALED, MX_TIME_INFINITE, NULL));
 }
 
-// --- futexes ----------------------------------------------------------------------------------------------
+// --- futexes
+// ----------------------------------------------------------------------------------------------
 
 #define WORD (STACK_BASE + 64)
 static unsigned passed_count;
@@ -164,7 +167,8 @@ PROCESS_TEST(futex_checks_its_word)
     host_user_store(WORD, &value, 4);
 }
 
-// --- device interrupts --------------------------------------------------------------------------------------
+// --- device interrupts
+// --------------------------------------------------------------------------------------
 
 static mx_handle_t make_interrupt(uint32_t irq)
 {
@@ -182,8 +186,10 @@ PROCESS_TEST(interrupt_stays_masked_until_it_is_acknowledged)
 
     ASSERT_OK(mx_resource_create(env.root_resource, MX_RESOURCE_IRQ, 5, 2, &env.channel));
     mx_handle_t interrupt = make_interrupt(5);
-    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, HOST_SYSCALL(sys_interrupt_create(env.channel, 5, scratch(0))));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, HOST_SYSCALL(sys_interrupt_create(env.channel, 7, scratch(0))));
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS,
+                  HOST_SYSCALL(sys_interrupt_create(env.channel, 5, scratch(0))));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  HOST_SYSCALL(sys_interrupt_create(env.channel, 7, scratch(0))));
     ASSERT_OK(mx_port_create(&port));
     EXPECT_FALSE(host_raise_interrupt(5));
     EXPECT_OK(HOST_SYSCALL(sys_interrupt_bind(interrupt, port, 77)));
@@ -203,7 +209,8 @@ PROCESS_TEST(interrupt_stays_masked_until_it_is_acknowledged)
     EXPECT_TRUE(host_interrupt_is_masked(5));
 }
 
-// --- the log ------------------------------------------------------------------------------------------------
+// --- the log
+// ------------------------------------------------------------------------------------------------
 
 PROCESS_TEST(log_gives_records_and_says_how_many_were_lost)
 {

@@ -26,7 +26,8 @@ static mx_time_t now_ns = 1;
 static int64_t utc_seconds = 1700000000;
 static uint32_t random_state;
 
-// --- choices ----------------------------------------------------------------------------------------
+// --- choices
+// ----------------------------------------------------------------------------------------
 
 void host_set_seed(uint32_t seed)
 {
@@ -160,7 +161,8 @@ void host_start_thread(struct thread *thread)
         host_cpus[i].is_reschedule_pending |= cpus[i].needs_reschedule != 0;
 }
 
-// --- starting CPUs ------------------------------------------------------------------------------------
+// --- starting CPUs
+// ------------------------------------------------------------------------------------
 
 #define CPU_STACK_BYTES ((size_t)256 << 10)
 
@@ -225,7 +227,8 @@ void host_start(uint32_t wanted_cpu_count)
     host_run(all_cpus_are_online, NULL);
 }
 
-// --- the contract: <arch/cpu.h> -----------------------------------------------------------------------
+// --- the contract: <arch/cpu.h>
+// -----------------------------------------------------------------------
 
 arch_interrupt_state_t arch_interrupts_save(void)
 {
@@ -348,9 +351,7 @@ mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
     return host_cpus[cpu_index].is_started ? MX_OK : MX_ERR_TIMED_OUT;
 }
 
-void arch_cpu_stop_others(void)
-{
-}
+void arch_cpu_stop_others(void) {}
 
 void arch_cpu_print_backtrace(void)
 {
@@ -373,14 +374,16 @@ const char *arch_cpu_name(void)
     return "host port";
 }
 
-// --- the contract: <arch/time.h>, <arch/boot.h> -------------------------------------------------------
+// --- the contract: <arch/time.h>, <arch/boot.h>
+// -------------------------------------------------------
 
 mx_time_t host_time(void)
 {
     return now_ns;
 }
 
-// Also a point where another CPU may go on: real CPUs do not stand still while one looks at the clock.
+// Also a point where another CPU may go on: real CPUs do not stand still while one looks at the
+// clock.
 mx_time_t arch_time_now(void)
 {
     mx_time_t time = now_ns;
@@ -405,15 +408,12 @@ void host_set_utc(int64_t seconds)
     utc_seconds = seconds;
 }
 
-void arch_init_late(void)
-{
-}
+void arch_init_late(void) {}
 
-void arch_init_cpu(void)
-{
-}
+void arch_init_cpu(void) {}
 
-// --- user programs --------------------------------------------------------------------------------------
+// --- user programs
+// --------------------------------------------------------------------------------------
 
 void host_user_work(uint64_t duration_ns)
 {

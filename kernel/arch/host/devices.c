@@ -40,7 +40,8 @@ const char *host_take_console_text(void)
     return console;
 }
 
-// --- interrupts -----------------------------------------------------------------------------------
+// --- interrupts
+// -----------------------------------------------------------------------------------
 
 uint32_t arch_interrupt_count(void)
 {
@@ -115,7 +116,8 @@ mx_status_t arch_port_write(uint32_t port, uint32_t width_bytes, uint32_t value)
     return MX_ERR_NOT_SUPPORTED;
 }
 
-// --- power ------------------------------------------------------------------------------------------
+// --- power
+// ------------------------------------------------------------------------------------------
 
 void arch_power_off(void)
 {

@@ -105,7 +105,8 @@ mx_status_t arch_vcpu_write_state(struct vcpu *vcpu, const struct mx_vcpu_state 
     return MX_OK;
 }
 
-// --- running a script -------------------------------------------------------------------------------
+// --- running a script
+// -------------------------------------------------------------------------------
 
 // What a step came to: the VMM is needed, or the next step follows.
 enum step_result {
@@ -114,7 +115,8 @@ enum step_result {
     STEP_FAILED,
 };
 
-static void fill_access(const struct host_guest_step *step, struct mx_vcpu_packet *packet, bool is_io, bool is_write)
+static void fill_access(const struct host_guest_step *step, struct mx_vcpu_packet *packet,
+                        bool is_io, bool is_write)
 {
     if (is_io) {
         packet->type = MX_VCPU_PACKET_IO;
@@ -133,8 +135,8 @@ static void fill_access(const struct host_guest_step *step, struct mx_vcpu_packe
     }
 }
 
-static enum step_result access(struct vcpu *vcpu, const struct host_guest_step *step, struct mx_vcpu_packet *packet,
-                               bool is_io, bool is_write)
+static enum step_result access(struct vcpu *vcpu, const struct host_guest_step *step,
+                               struct mx_vcpu_packet *packet, bool is_io, bool is_write)
 {
     struct guest *guest = vcpu->guest;
     struct trap_map *map = is_io ? &guest->io_traps : &guest->memory_traps;
@@ -159,12 +161,14 @@ static enum step_result access(struct vcpu *vcpu, const struct host_guest_step *
 static bool must_run(struct vcpu *vcpu)
 {
     return __atomic_load_n(&vcpu->arch.is_interrupt_pending, __ATOMIC_SEQ_CST) ||
-           __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) || thread_is_killed(thread_current());
+           __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) ||
+           thread_is_killed(thread_current());
 }
 
 static bool must_leave(struct vcpu *vcpu)
 {
-    return __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) || thread_is_killed(thread_current());
+    return __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) ||
+           thread_is_killed(thread_current());
 }
 
 static enum step_result spin(struct vcpu *vcpu, uint64_t duration_ns)
@@ -183,7 +187,8 @@ static enum step_result spin(struct vcpu *vcpu, uint64_t duration_ns)
     return host_time() < end ? STEP_FAILED : STEP_DONE;
 }
 
-static enum step_result do_step(struct vcpu *vcpu, const struct host_guest_step *step, struct mx_vcpu_packet *packet)
+static enum step_result do_step(struct vcpu *vcpu, const struct host_guest_step *step,
+                                struct mx_vcpu_packet *packet)
 {
     switch (step->action) {
     case HOST_GUEST_MEM_READ:
@@ -194,8 +199,9 @@ static enum step_result do_step(struct vcpu *vcpu, const struct host_guest_step 
         return access(vcpu, step, packet, step->action == HOST_GUEST_IO_WRITE, true);
     case HOST_GUEST_HALT:
         vcpu_block(vcpu, must_run);
-        return __atomic_exchange_n(&vcpu->arch.is_interrupt_pending, false, __ATOMIC_SEQ_CST) ? STEP_DONE
-                                                                                              : STEP_FAILED;
+        return __atomic_exchange_n(&vcpu->arch.is_interrupt_pending, false, __ATOMIC_SEQ_CST)
+                   ? STEP_DONE
+                   : STEP_FAILED;
     case HOST_GUEST_SPIN:
         return spin(vcpu, step->value);
     case HOST_GUEST_SHUTDOWN:

@@ -10,12 +10,12 @@ struct host_cpu {
     struct thread *current;
     bool is_started;
     bool are_interrupts_enabled;
-    bool is_idle;          // in arch_cpu_idle
-    mx_time_t busy_until;  // simulated work goes on until then; 0: none
-    mx_time_t timer;       // MX_TIME_INFINITE: none
+    bool is_idle;         // in arch_cpu_idle
+    mx_time_t busy_until; // simulated work goes on until then; 0: none
+    mx_time_t timer;      // MX_TIME_INFINITE: none
     bool is_reschedule_pending, is_call_pending;
-    uint64_t relax_count;  // times in a row that it only waited for another CPU
-    ucontext_t paused;     // where it goes on when host_run chooses it
+    uint64_t relax_count; // times in a row that it only waited for another CPU
+    ucontext_t paused;    // where it goes on when host_run chooses it
     void *fake_stack;
     struct arch_aspace *loaded_aspace;
 };

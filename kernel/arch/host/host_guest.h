@@ -4,13 +4,13 @@
 #include "kernel/hypervisor/vcpu.h"
 
 enum host_guest_action {
-    HOST_GUEST_END,       // the script is over: the vCPU asks for power off each time
-    HOST_GUEST_MEM_READ,  // of one trap; the answer goes to arch.last_read
+    HOST_GUEST_END,      // the script is over: the vCPU asks for power off each time
+    HOST_GUEST_MEM_READ, // of one trap; the answer goes to arch.last_read
     HOST_GUEST_MEM_WRITE,
     HOST_GUEST_IO_READ,
     HOST_GUEST_IO_WRITE,
-    HOST_GUEST_HALT,      // until an interrupt
-    HOST_GUEST_SPIN,      // for `value` nanoseconds, never leaving but for a kick or a kill
+    HOST_GUEST_HALT, // until an interrupt
+    HOST_GUEST_SPIN, // for `value` nanoseconds, never leaving but for a kick or a kill
     HOST_GUEST_SHUTDOWN,
 };
 

@@ -1,5 +1,5 @@
-// Memory of the host port: RAM is one block whose offsets are the physical addresses; page tables are a record of what the
-// kernel asked for; see <arch/mmu.h>, <arch/user_copy.h>.
+// Memory of the host port: RAM is one block whose offsets are the physical addresses; page tables
+// are a record of what the kernel asked for; see <arch/mmu.h>, <arch/user_copy.h>.
 
 #include "kernel/arch/host/host_cpu.h"
 
@@ -28,7 +28,8 @@ struct host_entry {
     paddr_t page;
 };
 
-// What is shown in 2 MiB of addresses: one large page, or pages. Costs a page of RAM, as a table of hardware would.
+// What is shown in 2 MiB of addresses: one large page, or pages. Costs a page of RAM, as a table of
+// hardware would.
 struct host_table {
     struct host_table *next;
     uint64_t base;
@@ -42,7 +43,8 @@ static uint32_t refused_tables;
 
 void host_memory_init(void)
 {
-    void *at = mmap(NULL, HOST_RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, HOST_RAM_BYTES, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (at == MAP_FAILED)
         host_fail("no memory for the RAM");
@@ -89,7 +91,8 @@ volatile void *arch_map_device(paddr_t address, uint64_t size_bytes)
     return NULL;
 }
 
-// --- the kernel's own addresses: real memory already, of which only the owner of each page is recorded --------------
+// --- the kernel's own addresses: real memory already, of which only the owner of each page is
+// recorded --------------
 
 #define KERNEL_AREA_PAGES ((size_t)65536)
 
@@ -136,7 +139,8 @@ paddr_t arch_kernel_unmap_page(void *at)
     return page;
 }
 
-// --- address spaces ---------------------------------------------------------------------------------
+// --- address spaces
+// ---------------------------------------------------------------------------------
 
 mx_status_t arch_aspace_init(struct arch_aspace *aspace, bool is_guest, struct job *job)
 {
@@ -208,7 +212,8 @@ static size_t index_of(uint64_t addr)
     return addr % LARGE_BYTES / PAGE_SIZE;
 }
 
-static mx_status_t map_block(struct arch_aspace *aspace, uint64_t addr, const struct host_entry *entry, unsigned order)
+static mx_status_t map_block(struct arch_aspace *aspace, uint64_t addr,
+                             const struct host_entry *entry, unsigned order)
 {
     struct host_table *table = make_table(aspace, addr);
 
@@ -224,8 +229,8 @@ static mx_status_t map_block(struct arch_aspace *aspace, uint64_t addr, const st
     return MX_OK;
 }
 
-mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order, uint32_t options,
-                            bool is_device)
+mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order,
+                            uint32_t options, bool is_device)
 {
     struct host_entry entry = {true, is_device, options, page};
     uint64_t limit = aspace->is_guest ? GUEST_LIMIT : USER_LIMIT;
@@ -233,8 +238,10 @@ mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t p
 
     ASSERT(arch_interrupts_are_enabled());
     ASSERT(order == 0 || order == PHYS_ORDER_LARGE || order == PHYS_ORDER_MAX);
-    ASSERT(is_aligned(addr | page.raw, PAGE_SIZE << order) && range_is_within(addr, PAGE_SIZE << order, limit));
-    ASSERT(aspace->is_guest || (options & (MX_MAP_WRITE | MX_MAP_EXECUTE)) != (MX_MAP_WRITE | MX_MAP_EXECUTE));
+    ASSERT(is_aligned(addr | page.raw, PAGE_SIZE << order) &&
+           range_is_within(addr, PAGE_SIZE << order, limit));
+    ASSERT(aspace->is_guest ||
+           (options & (MX_MAP_WRITE | MX_MAP_EXECUTE)) != (MX_MAP_WRITE | MX_MAP_EXECUTE));
     ASSERT(is_device || range_is_within(page.raw, PAGE_SIZE << order, HOST_RAM_BYTES));
     host_maybe_pause();
     if (order != PHYS_ORDER_MAX)
@@ -266,21 +273,24 @@ void arch_aspace_unmap(struct arch_aspace *aspace, uint64_t addr, uint64_t size_
         unmap_from_table(table, addr, addr + size_bytes);
 }
 
-static const struct host_entry *find_entry(const struct arch_aspace *aspace, uint64_t addr, paddr_t *page)
+static const struct host_entry *find_entry(const struct arch_aspace *aspace, uint64_t addr,
+                                           paddr_t *page)
 {
     const struct host_table *table = find_table(aspace, addr);
 
     if (table == NULL)
         return NULL;
-    const struct host_entry *entry = table->large.is_present ? &table->large : &table->pages[index_of(addr)];
+    const struct host_entry *entry =
+        table->large.is_present ? &table->large : &table->pages[index_of(addr)];
     if (!entry->is_present)
         return NULL;
-    page->raw = entry->page.raw + (entry == &table->large ? align_down(addr, PAGE_SIZE) % LARGE_BYTES : 0);
+    page->raw =
+        entry->page.raw + (entry == &table->large ? align_down(addr, PAGE_SIZE) % LARGE_BYTES : 0);
     return entry;
 }
 
-bool host_aspace_lookup(const struct arch_aspace *aspace, uint64_t addr, paddr_t *page, uint32_t *options,
-                        bool *is_device)
+bool host_aspace_lookup(const struct arch_aspace *aspace, uint64_t addr, paddr_t *page,
+                        uint32_t *options, bool *is_device)
 {
     const struct host_entry *entry = find_entry(aspace, addr, page);
 
@@ -303,9 +313,11 @@ uint64_t host_aspace_page_count(const struct arch_aspace *aspace)
     return count;
 }
 
-// --- user memory ------------------------------------------------------------------------------------
+// --- user memory
+// ------------------------------------------------------------------------------------
 
-// The bytes behind a user address, for the access; faults as the hardware would. NULL: the kernel could not help.
+// The bytes behind a user address, for the access; faults as the hardware would. NULL: the kernel
+// could not help.
 static char *translate_user(uint64_t addr, uint32_t access)
 {
     struct aspace *aspace = thread_current()->aspace;

@@ -23,7 +23,8 @@ void arch_thread_init(struct thread *thread, void *stack_top)
     struct arch_thread *arch = &thread->arch;
 
     (void)stack_top; // too small with sanitizers
-    *arch = (struct arch_thread){.stack = malloc(STACK_BYTES), .stack_bytes = STACK_BYTES, .owns_stack = true};
+    *arch = (struct arch_thread){
+        .stack = malloc(STACK_BYTES), .stack_bytes = STACK_BYTES, .owns_stack = true};
     getcontext(&arch->context);
     arch->context.uc_stack.ss_sp = arch->stack;
     arch->context.uc_stack.ss_size = arch->stack_bytes;
@@ -50,7 +51,8 @@ void arch_thread_switch(struct thread *from, struct thread *to)
     __sanitizer_finish_switch_fiber(from->arch.fake_stack, NULL, NULL);
 }
 
-// --- user mode --------------------------------------------------------------------------------------
+// --- user mode
+// --------------------------------------------------------------------------------------
 
 _Noreturn void arch_thread_enter_user(uint64_t entry, uint64_t stack, uint64_t arg1, uint64_t arg2)
 {

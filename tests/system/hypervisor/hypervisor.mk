@@ -1,7 +1,8 @@
 # Tests of the hypervisor objects with tiny guests: each NAME_test.c is a program with all guests of x86_64/guest_*.S.
 
 GUEST_FIXTURE := tests/system/hypervisor/guest_fixture.c tests/system/hypervisor/$(ARCH_DIR)/guest_setup.c \
-	$(wildcard tests/system/hypervisor/$(ARCH_DIR)/guest_*.S) tests/system/child.c
+	tests/system/hypervisor/second_vcpu.c tests/system/child.c \
+	$(wildcard tests/system/hypervisor/$(ARCH_DIR)/guest_*.S)
 GUEST_TESTS := $(patsubst tests/system/hypervisor/%.c,%,$(wildcard tests/system/hypervisor/*_test.c))
 TEST_PROGRAMS += $(GUEST_TESTS)
 $(foreach name,$(GUEST_TESTS),$(eval TEST_SRCS_$(name) := tests/system/hypervisor/$(name).c \

@@ -11,6 +11,7 @@
 #include <machina_user/startup.h>
 #include <machina_user/thread.h>
 
+#include "tests/system/hypervisor/guest_fixture.h"
 #include "tests/system/programs/faults.h"
 
 static mx_handle_t own_aspace(void)
@@ -205,6 +206,29 @@ static int do_threads(const char *argument)
     return do_ready(argument);
 }
 
+// Runs a guest for ever, having said so.
+static int run_guest(const struct guest_code *code)
+{
+    struct guest_fixture guest;
+    struct mx_vcpu_packet packet = {0};
+
+    if (!guest_start(&guest, code) || mx_channel_write(startup_channel(), "r", 1, NULL, 0) != MX_OK)
+        return 1;
+    return mx_vcpu_enter(guest.vcpu, &packet) == MX_OK ? 2 : 3;
+}
+
+static int do_guest_spin(const char *argument)
+{
+    (void)argument;
+    return run_guest(&code_spin);
+}
+
+static int do_guest_halt(const char *argument)
+{
+    (void)argument;
+    return run_guest(&code_halt);
+}
+
 static const struct action {
     const char *name;
     int (*run)(const char *argument);
@@ -219,6 +243,8 @@ static const struct action {
     {"exit-from-thread", do_exit_from_thread},
     {"threads", do_threads},
     {"fault", faults_run},
+    {"guest-spin", do_guest_spin},
+    {"guest-halt", do_guest_halt},
 };
 
 int main(int argc, char **argv)

@@ -1,5 +1,6 @@
-// The inline part of <arch/cpu.h> on the host port. Being interrupted is possible where interrupts become enabled and where
-// they are about to be disabled: the points at which the simulation may let another CPU go on; see kernel/arch/host/host.h.
+// The inline part of <arch/cpu.h> on the host port. Being interrupted is possible where interrupts
+// become enabled and where they are about to be disabled: the points at which the simulation may
+// let another CPU go on; see kernel/arch/host/host.h.
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-// struct arch_guest and struct arch_vcpu on the host port: a vCPU plays back a script of accesses; see
-// host_vcpu_set_script in kernel/arch/host/host_guest.h.
+// struct arch_guest and struct arch_vcpu on the host port: a vCPU plays back a script of accesses;
+// see host_vcpu_set_script in kernel/arch/host/host_guest.h.
 #pragma once
 
 #include <stdbool.h>
@@ -18,9 +18,9 @@ struct arch_guest {
 struct arch_vcpu {
     const struct host_guest_step *script; // NULL: the next enter takes the script that was set
     size_t step_index;
-    bool has_answer_pending;  // the packet of the step before asks for an answer
+    bool has_answer_pending; // the packet of the step before asks for an answer
     bool is_interrupt_pending;
-    uint64_t last_read;       // what the guest got from its last read
+    uint64_t last_read; // what the guest got from its last read
     uint64_t last_vector;
     struct mx_vcpu_state state;
 };

@@ -1,5 +1,5 @@
-// struct arch_thread on the host port: a coroutine with a stack of its own, larger than a kernel stack since sanitizers make
-// frames large.
+// struct arch_thread on the host port: a coroutine with a stack of its own, larger than a kernel
+// stack since sanitizers make frames large.
 #pragma once
 
 #include <stdbool.h>
