@@ -87,8 +87,9 @@ def print_closing_line(config):
 class SharedMachine:
     """The machine that tests share: booted by the first of them, and anew after one that failed or ended it."""
 
-    def __init__(self, config):
+    def __init__(self, config, options):
         self.config = config
+        self.options = options
         self.machine = None
         self.boot_count = 0
 
@@ -97,7 +98,8 @@ class SharedMachine:
             self.drop()
         if self.machine is None:
             self.boot_count += 1
-            self.machine = machine.Machina(self.config, self.config.log_folder / f'shared-{self.boot_count}.log')
+            self.machine = machine.Machina(self.config, self.config.log_folder / f'shared-{self.boot_count}.log',
+                                           **self.options)
             self.machine.wait_for_prompt()
         return self.machine
 
@@ -122,8 +124,14 @@ def note_machine(request, used, offset):
 
 
 @pytest.fixture(scope='session')
-def shared_machine(request):
-    shared = SharedMachine(request.config)
+def machine_options():
+    """What every machine is booted with; a folder of tests may have its own."""
+    return {}
+
+
+@pytest.fixture(scope='session')
+def shared_machine(request, machine_options):
+    shared = SharedMachine(request.config, machine_options)
     yield shared
     shared.drop()
 
@@ -144,14 +152,14 @@ def machina(request, shared_machine):
 
 
 @pytest.fixture
-def boot_machina(request):
+def boot_machina(request, machine_options):
     """A function that boots a machine for this test alone: boot_machina(cpus=4, memory='2G', cmdline='...')."""
     booted = []
 
     def boot(wait=True, **options):
         name = re.sub(r'\W+', '_', request.node.name)
         log_path = request.config.log_folder / f'{name}-{len(booted)}.log'
-        used = machine.Machina(request.config, log_path, **options)
+        used = machine.Machina(request.config, log_path, **{**machine_options, **options})
         booted.append(used)
         note_machine(request, used, 0)
         if wait:

@@ -6,7 +6,7 @@
 
 #include "kernel/lib/types.h"
 
-// One line, without a newline at its end. Any context. Rate-limited by the caller where a guest or process can cause it.
+// One line, without a newline at its end. Any context that holds neither sched_lock nor an object's lock. Rate-limited by the caller where a guest or process can cause it.
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // A record of a user process. More than MX_LOG_LINE_SIZE bytes are cut.

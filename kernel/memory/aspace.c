@@ -403,6 +403,20 @@ void aspace_destroy_mappings(struct aspace *aspace)
     mutex_unlock(&aspace->mutex);
 }
 
+uint64_t aspace_resident_bytes(struct aspace *aspace)
+{
+    const struct mapping *mapping;
+    uint64_t bytes = 0;
+
+    mutex_lock(&aspace->mutex);
+    LIST_FOR_EACH(mapping, &aspace->mappings, node) {
+        uint64_t committed = __atomic_load_n(&mapping->vmo->committed_bytes, __ATOMIC_RELAXED);
+        bytes += committed < mapping->size_bytes ? committed : mapping->size_bytes;
+    }
+    mutex_unlock(&aspace->mutex);
+    return bytes;
+}
+
 // --- system calls -----------------------------------------------------------------------------------
 
 // What a handle with `rights` allows to map.

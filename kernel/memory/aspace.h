@@ -61,5 +61,9 @@ MUST_CHECK mx_status_t aspace_handle_fault(struct aspace *aspace, uint64_t addr,
 // mapping is: the caller keeps it only until it may sleep.
 MUST_CHECK mx_status_t aspace_translate(struct aspace *aspace, uint64_t addr, uint32_t access, void **out);
 
+// Memory allocated behind the mappings, the smaller of each mapping's and its object's. Not of objects that start-up
+// set aside or devices. May sleep.
+uint64_t aspace_resident_bytes(struct aspace *aspace);
+
 // Removes the object's pages from the page tables of all that map it; they fault in again. vmo->mutex held.
 void aspace_hide_vmo_range_locked(struct vmo *vmo, uint64_t offset, uint64_t size_bytes);

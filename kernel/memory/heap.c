@@ -30,7 +30,7 @@ struct slab_class {
 static struct slab_class classes[CLASS_COUNT] = {
     {.block_size = 16},  {.block_size = 32},  {.block_size = 64},  {.block_size = 96},
     {.block_size = 128}, {.block_size = 192}, {.block_size = 256}, {.block_size = 400},
-    {.block_size = 512}, {.block_size = 800}, {.block_size = 1024}, {.block_size = 1344},
+    {.block_size = 512}, {.block_size = 800}, {.block_size = 1024}, {.block_size = HEAP_SLAB_MAX_BYTES},
 };
 
 static struct slab_class *find_class(size_t size_bytes)

@@ -51,6 +51,8 @@ static struct vmo *vmo_alloc(enum vmo_kind kind, struct job *job, uint64_t size_
     vmo->order = UINT32_MAX;
     vmo->mutex = &vmo->own_mutex;
     list_init(&vmo->mappings);
+    list_init(&vmo->cow_children);
+    list_init(&vmo->cow_node);
     return vmo;
 }
 
@@ -158,7 +160,7 @@ mx_status_t vmo_create_child(struct vmo *parent, uint32_t options, uint64_t offs
     vmo->mutex = parent->mutex;
     if (is_cow) {
         mutex_lock(vmo->mutex);
-        parent->cow_child_count++;
+        list_add_tail(&parent->cow_children, &vmo->cow_node);
         mutex_unlock(vmo->mutex);
         if (alloc_chunks(vmo) != MX_OK) {
             object_release(&vmo->object);
@@ -205,7 +207,7 @@ static void release_parent(struct vmo *vmo)
         return;
     if (vmo->is_cow) {
         mutex_lock(vmo->mutex);
-        vmo->parent->cow_child_count--;
+        list_remove(&vmo->cow_node);
         mutex_unlock(vmo->mutex);
     }
     object_release(&vmo->parent->object);
@@ -296,6 +298,18 @@ static mx_status_t get_parent_page(struct vmo *vmo, uint64_t offset, paddr_t *ou
     return status;
 }
 
+// Whoever shows the page at `offset` through this object or a child of it must look again. As deep as children go.
+static void hide_page_from_all(struct vmo *vmo, uint64_t offset)
+{
+    struct vmo *child;
+
+    aspace_hide_vmo_range_locked(vmo, offset, PAGE_SIZE);
+    LIST_FOR_EACH(child, &vmo->cow_children, cow_node) {
+        if (offset >= child->parent_offset && offset - child->parent_offset < child->size_bytes)
+            hide_page_from_all(child, offset - child->parent_offset);
+    }
+}
+
 static mx_status_t get_cow_page(struct vmo *vmo, uint64_t offset, paddr_t *slot, bool is_write,
                                 struct vmo_page *out)
 {
@@ -312,8 +326,7 @@ static mx_status_t get_cow_page(struct vmo *vmo, uint64_t offset, paddr_t *slot,
     if (paddr_is_none(copy))
         return MX_ERR_NO_MEMORY;
     memcpy(arch_phys_to_virt(copy), arch_phys_to_virt(source), PAGE_SIZE);
-    // Whoever shows the parent's page through this object must look again.
-    aspace_hide_vmo_range_locked(vmo, offset, PAGE_SIZE);
+    hide_page_from_all(vmo, offset);
     *slot = copy;
     *out = single_page(copy, true);
     return MX_OK;
@@ -446,7 +459,7 @@ static mx_status_t op_range_locked(struct vmo *vmo, uint32_t op, uint64_t offset
     mx_status_t status = MX_OK;
 
     if (op == MX_VMO_OP_DECOMMIT) {
-        if (vmo->is_cow || vmo->cow_child_count != 0)
+        if (vmo->is_cow || !list_is_empty(&vmo->cow_children))
             return MX_ERR_NOT_SUPPORTED;
         aspace_hide_vmo_range_locked(vmo, offset, end - offset);
         while (offset < end)

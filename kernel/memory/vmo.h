@@ -38,7 +38,7 @@ struct vmo {
     struct job *job;         // charged for pages; referenced
     struct mutex own_mutex;
     struct mutex *mutex; // the oldest ancestor's
-    uint32_t cow_child_count;
+    struct list_node cow_children, cow_node; // under *mutex
     struct vmo_chunk *chunks;
     size_t chunk_count;
     uint64_t committed_bytes;

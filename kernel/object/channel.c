@@ -261,6 +261,15 @@ static void close_user_handles(const mx_handle_t *handles, uint32_t count)
         (void)!handle_close(&process_current()->handles, handles[i]);
 }
 
+// For a write that failed before it came to its handles: they are given away all the same.
+static void consume_user_handles(uaddr_t user_handles, uint32_t count)
+{
+    mx_handle_t handles[MX_CHANNEL_MAX_HANDLES];
+
+    if (count <= MX_CHANNEL_MAX_HANDLES && user_read(handles, user_handles, count * sizeof(handles[0])) == MX_OK)
+        close_user_handles(handles, count);
+}
+
 // Takes the handles out of the process; all of them are gone afterwards, whatever the outcome.
 static mx_status_t take_handles(struct channel *channel, struct message *message, const mx_handle_t *handles)
 {
@@ -337,8 +346,10 @@ int64_t sys_channel_write(mx_handle_t handle, uaddr_t bytes, uint32_t size_bytes
     struct message *message;
     mx_status_t status = handle_get(handle, MX_OBJECT_CHANNEL, MX_RIGHT_WRITE, &object);
 
-    if (status != MX_OK)
+    if (status != MX_OK) {
+        consume_user_handles(handles, handle_count);
         return status;
+    }
     struct channel *channel = CONTAINER_OF(object, struct channel, object);
     status = message_from_user(channel, bytes, size_bytes, handles, handle_count, &message);
     if (status == MX_OK)
@@ -451,11 +462,16 @@ int64_t sys_channel_call(mx_handle_t handle, uaddr_t user_args, mx_time_t deadli
     struct mx_channel_call_args args;
     mx_status_t status = handle_get(handle, MX_OBJECT_CHANNEL, MX_RIGHT_READ | MX_RIGHT_WRITE, &object);
 
-    if (status != MX_OK)
+    if (status != MX_OK) {
+        if (user_read(&args, user_args, sizeof(args)) == MX_OK)
+            consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
         return status;
+    }
     status = user_read(&args, user_args, sizeof(args));
-    if (status == MX_OK && args.request_size_bytes < sizeof(uint32_t))
+    if (status == MX_OK && args.request_size_bytes < sizeof(uint32_t)) {
+        consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
         status = MX_ERR_INVALID_ARGS;
+    }
     if (status == MX_OK) {
         status = call_exchange(CONTAINER_OF(object, struct channel, object), &args, deadline);
         if (status == MX_OK || status == MX_ERR_BUFFER_TOO_SMALL) {

@@ -55,7 +55,8 @@ static void describe_process(struct process *process, struct mx_info_process *in
     *info = (struct mx_info_process){
         .koid = process->object.koid,
         .job_koid = process->job->object.koid,
-        .memory_bytes = process->aspace->mapped_bytes,
+        .mapped_bytes = process->aspace->mapped_bytes,
+        .resident_bytes = aspace_resident_bytes(process->aspace),
         .handle_count = process->handles.used_count,
     };
     memcpy(info->name, process->name, sizeof(info->name));

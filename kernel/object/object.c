@@ -126,11 +126,11 @@ void object_remove_observer(struct object *object, struct observer *observer)
 
 void *object_alloc(struct job *job, size_t size_bytes)
 {
-    if (job_charge(job, size_bytes) != MX_OK)
+    if (job_charge(job, heap_block_bytes(size_bytes)) != MX_OK)
         return NULL;
     void *block = heap_alloc(size_bytes);
     if (block == NULL)
-        job_uncharge(job, size_bytes);
+        job_uncharge(job, heap_block_bytes(size_bytes));
     return block;
 }
 
@@ -139,7 +139,7 @@ void object_free(struct job *job, void *block, size_t size_bytes)
     if (block == NULL)
         return;
     heap_free(block, size_bytes);
-    job_uncharge(job, size_bytes);
+    job_uncharge(job, heap_block_bytes(size_bytes));
 }
 
 uint64_t object_living_count(void)

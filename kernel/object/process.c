@@ -309,26 +309,39 @@ mx_status_t process_start(struct process *process, struct user_thread *thread, u
     return status;
 }
 
-int64_t sys_process_start(mx_handle_t process_handle, mx_handle_t thread_handle, uint64_t entry, uint64_t stack,
-                          mx_handle_t arg_handle, uint64_t arg)
+static mx_status_t process_start_by_handles(mx_handle_t process_handle, mx_handle_t thread_handle, uint64_t entry,
+                                            uint64_t stack, struct transfer arg_handle, uint64_t arg)
 {
     struct object *process, *thread;
-    struct transfer transfer;
     mx_status_t status = handle_get(process_handle, MX_OBJECT_PROCESS, MX_RIGHT_MANAGE, &process);
 
     if (status != MX_OK)
-        return status;
+        goto out_drop;
     status = handle_get(thread_handle, MX_OBJECT_THREAD, MX_RIGHT_MANAGE, &thread);
-    if (status == MX_OK) {
-        status = handle_take(&process_current()->handles, arg_handle, MX_RIGHT_TRANSFER, &transfer);
-        if (status == MX_OK)
-            status = process_start(CONTAINER_OF(process, struct process, object),
-                                   CONTAINER_OF(thread, struct user_thread, object), entry, stack, transfer,
-                                   arg);
-        object_release(thread);
-    }
+    if (status != MX_OK)
+        goto out_release_process;
+    status = process_start(CONTAINER_OF(process, struct process, object),
+                           CONTAINER_OF(thread, struct user_thread, object), entry, stack, arg_handle, arg);
+    object_release(thread);
     object_release(process);
     return status;
+out_release_process:
+    object_release(process);
+out_drop:
+    transfer_drop(arg_handle);
+    return status;
+}
+
+int64_t sys_process_start(mx_handle_t process, mx_handle_t thread, uint64_t entry, uint64_t stack,
+                          mx_handle_t arg_handle, uint64_t arg)
+{
+    struct handle_table *table = &process_current()->handles;
+    struct transfer transfer;
+    mx_status_t status = handle_take(table, arg_handle, MX_RIGHT_TRANSFER, &transfer);
+
+    if (status == MX_ERR_ACCESS_DENIED)
+        (void)!handle_close(table, arg_handle); // given away all the same
+    return status == MX_OK ? process_start_by_handles(process, thread, entry, stack, transfer, arg) : status;
 }
 
 int64_t sys_thread_start(mx_handle_t handle, uint64_t entry, uint64_t stack, uint64_t arg1, uint64_t arg2)

@@ -44,8 +44,10 @@ def choose_acceleration(config):
 class Machina:
     """One booted machine. The log file gets everything that its console shows."""
 
-    def __init__(self, config, log_path, cpus=2, memory='4G', cmdline='', qemu_options=()):
+    def __init__(self, config, log_path, cpus=2, memory='4G', cmdline='', images=None, qemu_options=()):
         accelerated, _ = choose_acceleration(config)
+        if images is not None:
+            accelerated = [*accelerated, '-b', str(images)]
         command = ['-a', config.getoption('arch'), '-s', str(cpus), '-m', memory, '-c', cmdline, *accelerated,
                    '--', '-no-reboot', *qemu_options]
         log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,8 +66,9 @@ class Machina:
     def run(self, command, timeout=60):
         """Runs a command at the prompt and returns what it printed."""
         self.send(command + '\r')
-        _, _, output = self.wait_for_prompt(timeout).partition('\n')
-        return output
+        # The editor draws prompt and line anew for what is typed, and ends the line when it is complete.
+        self.expect('\n')
+        return self.wait_for_prompt(timeout)
 
     def send(self, text):
         """Types the text as it is."""

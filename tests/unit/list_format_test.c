@@ -56,11 +56,12 @@ TEST(process_row_stands_under_its_titles)
                                       .name = "init",
                                       .thread_count = 1,
                                       .handle_count = 20,
-                                      .memory_bytes = 65536,
+                                      .mapped_bytes = 65536,
+                                      .resident_bytes = 8192,
                                       .cpu_time_ns = 5000000};
 
     process_list_header(&text);
     process_list_row(&text, &process);
-    EXPECT_STR_EQ(buffer, "    id    job threads handles  memory_kib     cpu_ms  name\n"
-                          "    12      1       1      20          64          5  init\n");
+    EXPECT_STR_EQ(buffer, "    id    job threads handles  mapped_kib resident_kib     cpu_ms  name\n"
+                          "    12      1       1      20          64            8          5  init\n");
 }

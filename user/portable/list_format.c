@@ -84,14 +84,15 @@ enum {
     PROCESS_COLUMN_JOB = 13,
     PROCESS_COLUMN_THREADS = 21,
     PROCESS_COLUMN_HANDLES = 29,
-    PROCESS_COLUMN_MEMORY = 41,
-    PROCESS_COLUMN_CPU = 52,
-    PROCESS_COLUMN_NAME = 54,
+    PROCESS_COLUMN_MAPPED = 41,
+    PROCESS_COLUMN_RESIDENT = 54,
+    PROCESS_COLUMN_CPU = 65,
+    PROCESS_COLUMN_NAME = 67,
 };
 
 void process_list_header(struct text *text)
 {
-    text_add(text, "    id    job threads handles  memory_kib     cpu_ms  name\n");
+    text_add(text, "    id    job threads handles  mapped_kib resident_kib     cpu_ms  name\n");
 }
 
 void process_list_row(struct text *text, const struct mx_info_process *process)
@@ -104,7 +105,9 @@ void process_list_row(struct text *text, const struct mx_info_process *process)
     text_add(text, " ");
     add_right(text, process->handle_count, PROCESS_COLUMN_HANDLES);
     text_add(text, " ");
-    add_right(text, process->memory_bytes / 1024, PROCESS_COLUMN_MEMORY);
+    add_right(text, process->mapped_bytes / 1024, PROCESS_COLUMN_MAPPED);
+    text_add(text, " ");
+    add_right(text, process->resident_bytes / 1024, PROCESS_COLUMN_RESIDENT);
     text_add(text, " ");
     add_right(text, process->cpu_time_ns / 1000000, PROCESS_COLUMN_CPU);
     next_column(text, PROCESS_COLUMN_NAME);

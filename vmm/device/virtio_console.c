@@ -47,8 +47,13 @@ static void packet(struct device_process *context, uint64_t key)
 
 static void idle(struct device_process *context)
 {
+    const bool was_attached = terminal.stream != MX_HANDLE_INVALID;
+
     (void)context;
     terminal_flush(&terminal);
+    // A reader that has gone must not keep what it refused.
+    if (was_attached && terminal.stream == MX_HANDLE_INVALID)
+        go_on();
 }
 
 static const struct device_process_ops ops = {.attach = attach, .packet = packet, .idle = idle};

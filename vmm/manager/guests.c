@@ -345,6 +345,23 @@ static void answer_open(const struct guest_record *record, const struct vmm_open
         *handle = MX_HANDLE_INVALID;
 }
 
+// Memory that the living guests were promised and have not touched yet.
+static uint64_t promised_bytes(void)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < GUESTS_MAX; i++) {
+        const struct guest_record *record = &records[i];
+        struct mx_info_job info;
+        if (!record->is_used || record->job == MX_HANDLE_INVALID || record->memory_bytes == 0 ||
+            mx_object_get_info(record->job, MX_INFO_JOB, &info, sizeof(info), NULL) != MX_OK)
+            continue;
+        if (info.memory_used_bytes < record->memory_bytes)
+            total += record->memory_bytes - info.memory_used_bytes;
+    }
+    return total;
+}
+
 static mx_status_t reserve(struct guest_record *record, const struct vmm_reserve *request,
                            char *message, size_t message_bytes)
 {
@@ -359,13 +376,15 @@ static mx_status_t reserve(struct guest_record *record, const struct vmm_reserve
         mx_object_get_info(host.system, MX_INFO_MEMORY, &memory, sizeof(memory), NULL);
     if (status != MX_OK)
         return status;
-    if (request->memory_bytes + overhead + HOST_RESERVE_BYTES > memory.free_bytes) {
-        snprintf(
-            message, message_bytes,
-            "memory: %llu MiB and what it takes to run the guest are more than the host has free "
-            "(%llu MiB)",
-            (unsigned long long)(request->memory_bytes >> 20),
-            (unsigned long long)(memory.free_bytes >> 20));
+    record->memory_bytes = 0; // of a start before a reboot
+    const uint64_t taken = promised_bytes() + HOST_RESERVE_BYTES;
+    const uint64_t free_bytes = memory.free_bytes > taken ? memory.free_bytes - taken : 0;
+    if (request->memory_bytes + overhead > free_bytes) {
+        snprintf(message, message_bytes,
+                 "memory: %llu MiB, and %llu MiB to run the guest, are more than the host has left "
+                 "(%llu MiB)",
+                 (unsigned long long)(request->memory_bytes >> 20),
+                 (unsigned long long)(overhead >> 20), (unsigned long long)(free_bytes >> 20));
         return MX_ERR_NO_MEMORY;
     }
     record->memory_bytes = request->memory_bytes;

@@ -19,6 +19,7 @@ static void send_batch(void *context)
 
     serial->is_batch_open = false;
     terminal_flush(&serial->terminal);
+    ns16550_writable(&serial->uart); // a reader that has gone must not keep what it refused
 }
 
 static size_t transmit(void *context, const uint8_t *bytes, size_t count)

@@ -71,7 +71,8 @@ struct mx_info_process {
     uint64_t koid;
     uint64_t job_koid;
     char name[MX_NAME_SIZE];
-    uint64_t memory_bytes; // private memory mapped, with page tables
+    uint64_t mapped_bytes;   // address space in use
+    uint64_t resident_bytes; // allocated memory behind it; what several processes map counts for each
     uint64_t cpu_time_ns;
     uint32_t thread_count;
     uint32_t handle_count;

@@ -21,7 +21,7 @@ MX_MUST_CHECK mx_status_t mx_handle_replace(mx_handle_t handle, mx_rights_t righ
 // --- any object -------------------------------------------------------------------------------------
 
 // Waits until one of `signals` is up or `deadline` passes (TIMED_OUT). *pending may be NULL; it is written on
-// TIMED_OUT too. CANCELED when the handle is closed by another thread meanwhile. Needs WAIT.
+// TIMED_OUT too. The wait holds on to the object: that another thread closes the handle does not end it. Needs WAIT.
 MX_MUST_CHECK mx_status_t mx_object_wait_one(mx_handle_t handle, mx_signals_t signals, mx_time_t deadline,
                                              mx_signals_t *pending);
 #define MX_WAIT_MANY_MAX 16

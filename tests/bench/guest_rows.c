@@ -1,0 +1,245 @@
+// Rows with a tiny guest, which takes the time stamps itself; see rows.h.
+//
+// Between guest and host time stamps are compared by way of the guest's KVM clock page, since a guest's counter has an offset.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <machina/syscalls.h>
+#include <machina_user/process.h>
+#include <machina_user/startup.h>
+
+#include "tests/bench/rows.h"
+#include "tests/bench/samples.h"
+#include "tests/system/child.h"
+#include "tests/system/hypervisor/guest_fixture.h"
+
+#define GUEST(name)                                                        \
+    extern const char guest_##name[], guest_##name##_end[];                \
+    static const struct guest_code code_##name = {guest_##name, guest_##name##_end};
+#include "tests/bench/x86_64/bench_guest_list.h"
+#undef GUEST
+
+#define ROUNDS       (SAMPLES_WARM_UP + SAMPLES_MAX)
+#define STAMPS       (0x1000 / 8) // of bench_device, index in guest_data()
+#define CLOCK_PAGE   (GUEST_DATA + 0x800)
+#define LINE_VECTOR  0x41
+#define MSI_ADDRESS  UINT64_C(0xfee00000)
+#define DEVICE_PORT  MX_STARTUP_USER
+#define DEVICE_LINE  (MX_STARTUP_USER + 1)
+
+static struct guest_fixture guest;
+
+static mx_status_t set_trap(uint32_t kind, uint64_t addr, uint64_t size_bytes, mx_handle_t port)
+{
+    struct mx_trap trap = {.kind = kind, .port = port, .addr = addr, .size_bytes = size_bytes, .key = 2};
+
+    return mx_guest_set_trap(guest.guest, &trap);
+}
+
+// The VMM's loop: answers every access until the guest is done.
+static bool serve(void)
+{
+    struct mx_vcpu_packet packet = {0};
+
+    for (;;) {
+        if (mx_vcpu_enter(guest.vcpu, &packet) != MX_OK)
+            return false;
+        switch ((enum mx_vcpu_packet_type)packet.type) {
+        case MX_VCPU_PACKET_IO:
+            if (!packet.io.is_input)
+                return packet.io.port == GUEST_PORT_EXIT && packet.io.data == GUEST_DONE;
+            packet.io.data = 0x1234;
+            break;
+        case MX_VCPU_PACKET_MEM:
+            if (!device_access_emulate(&packet, guest.ram, GUEST_RAM_BYTES, 0x5678))
+                return false;
+            break;
+        case MX_VCPU_PACKET_NONE:
+        case MX_VCPU_PACKET_EOI:
+        case MX_VCPU_PACKET_INTACK:
+        case MX_VCPU_PACKET_SHUTDOWN:
+        case MX_VCPU_PACKET_POWER:
+            return false;
+        }
+    }
+}
+
+static bool collect(uint64_t values[SAMPLES_MAX])
+{
+    if (!serve())
+        return false;
+    for (size_t i = 0; i < SAMPLES_MAX; i++)
+        values[i] = guest_data(&guest)[SAMPLES_WARM_UP + i];
+    return true;
+}
+
+static uint64_t overhead;
+
+// The guest's memory trap, bells and ports are there for every row.
+static void measure(const char *name, const struct guest_code *code)
+{
+    uint64_t values[SAMPLES_MAX];
+    mx_handle_t port = MX_HANDLE_INVALID;
+
+    if (!guest_start(&guest, code))
+        return;
+    if (mx_port_create(&port) == MX_OK && set_trap(MX_TRAP_IO_BELL, GUEST_PORT_BELL, 4, port) == MX_OK &&
+        set_trap(MX_TRAP_BELL, GUEST_BELL, 0x1000, port) == MX_OK &&
+        set_trap(MX_TRAP_MEM, GUEST_DEVICE, 0x1000, MX_HANDLE_INVALID) == MX_OK && collect(values)) {
+        if (name == NULL)
+            overhead = samples_median(values, SAMPLES_MAX);
+        else
+            samples_print(name, values, SAMPLES_MAX, overhead);
+    } else {
+        printf("bench: failed: %s\n", name != NULL ? name : "nothing");
+    }
+    guest_destroy(&guest);
+    close_handle(port);
+}
+
+// --- the device process ---------------------------------------------------------------------------
+
+// How far the monotonic clock is ahead of the host's time stamp counter.
+static int64_t clock_offset(void)
+{
+    uint64_t shortest = UINT64_MAX;
+    int64_t offset = 0;
+
+    for (int i = 0; i < 100; i++) {
+        uint64_t begin = time_stamp();
+        mx_time_t now = mx_clock_get_monotonic();
+        uint64_t duration = time_stamp() - begin;
+        if (duration < shortest) {
+            shortest = duration;
+            offset = now - (int64_t)(begin + duration / 2);
+        }
+    }
+    return offset;
+}
+
+struct device_report {
+    int64_t clock_offset;
+    uint64_t woken[ROUNDS], raised[ROUNDS];
+};
+
+int guest_rows_run_device(void)
+{
+    static struct device_report report;
+    mx_handle_t port = startup_handle_look(DEVICE_PORT, 0), line = startup_handle_look(DEVICE_LINE, 0);
+    struct mx_port_packet packet;
+
+    report.clock_offset = clock_offset();
+    if (mx_channel_write(startup_channel(), "r", 1, NULL, 0) != MX_OK)
+        return 1;
+    for (size_t i = 0; i < ROUNDS; i++) {
+        if (mx_port_wait(port, MX_TIME_INFINITE, &packet) != MX_OK)
+            return 1;
+        report.woken[i] = time_stamp();
+        report.raised[i] = time_stamp();
+        if (mx_guest_irq_raise(line) != MX_OK)
+            return 1;
+    }
+    return mx_channel_write(startup_channel(), &report, sizeof(report), NULL, 0) == MX_OK ? 0 : 1;
+}
+
+static bool start_device(struct child *device, mx_handle_t port, mx_handle_t line)
+{
+    static const char *const argv[] = {"bench", "device"};
+    const struct process_handle handles[] = {{DEVICE_PORT, 0, port}, {DEVICE_LINE, 0, line}};
+    struct process_launch spec = {.job = own_job(),
+                                  .argv = argv,
+                                  .argc = 2,
+                                  .handles = handles,
+                                  .handle_count = 2,
+                                  .out_channel = &device->channel};
+    char byte;
+
+    return process_launch_file(&spec, "bin/bench", &device->process) == MX_OK &&
+           mx_object_wait_one(device->channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
+           mx_channel_read(device->channel, &byte, 1, NULL, 0, NULL) == MX_OK;
+}
+
+// Linux Documentation/virt/kvm/x86/msr.rst, MSR_KVM_SYSTEM_TIME_NEW
+struct pv_time {
+    uint32_t version, pad0;
+    uint64_t tsc_timestamp, system_time;
+    uint32_t tsc_to_system_mul;
+    int8_t tsc_shift;
+    uint8_t flags, pad[2];
+};
+
+static uint64_t guest_time(const struct pv_time *page, uint64_t tsc)
+{
+    uint64_t delta = tsc - page->tsc_timestamp;
+
+    delta = page->tsc_shift < 0 ? delta >> -page->tsc_shift : delta << page->tsc_shift;
+    return page->system_time + (uint64_t)((unsigned __int128)delta * page->tsc_to_system_mul >> 32);
+}
+
+static void print_device_rows(const struct device_report *report)
+{
+    uint64_t to_device[SAMPLES_MAX], to_guest[SAMPLES_MAX];
+    struct pv_time page;
+
+    memcpy(&page, guest.ram + CLOCK_PAGE, sizeof(page));
+    for (size_t i = 0; i < SAMPLES_MAX; i++) {
+        size_t round = SAMPLES_WARM_UP + i;
+        uint64_t rung = guest_time(&page, guest_data(&guest)[STAMPS + round * 2]);
+        uint64_t handled = guest_time(&page, guest_data(&guest)[STAMPS + round * 2 + 1]);
+        to_device[i] = report->woken[round] + (uint64_t)report->clock_offset - rung;
+        to_guest[i] = handled - (report->raised[round] + (uint64_t)report->clock_offset);
+    }
+    samples_print("doorbell-to-device", to_device, SAMPLES_MAX, 0);
+    samples_print("line-to-guest", to_guest, SAMPLES_MAX, 0);
+}
+
+static bool run_device(mx_handle_t port, mx_handle_t line)
+{
+    static struct device_report report;
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = MSI_ADDRESS, .data = LINE_VECTOR};
+    struct child device;
+
+    if (set_trap(MX_TRAP_IO_BELL, GUEST_PORT_BELL, 4, port) != MX_OK ||
+        mx_guest_irq_route(line, &route) != MX_OK ||
+        !start_device(&device, with_rights(port, MX_RIGHT_SAME), with_rights(line, MX_RIGHT_SAME)))
+        return false;
+    bool is_done = serve() &&
+                   mx_object_wait_one(device.channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
+                   mx_channel_read(device.channel, &report, sizeof(report), NULL, 0, NULL) == MX_OK;
+    (void)child_finish(&device);
+    if (is_done)
+        print_device_rows(&report);
+    return is_done;
+}
+
+static void measure_device(void)
+{
+    mx_handle_t port = MX_HANDLE_INVALID, line = MX_HANDLE_INVALID;
+
+    if (!guest_start(&guest, &code_bench_device))
+        return;
+    if (mx_port_create(&port) != MX_OK || mx_guest_irq_create(guest.guest, &line) != MX_OK ||
+        !run_device(port, line))
+        printf("bench: failed: doorbell-to-device\n");
+    guest_destroy(&guest);
+    close_handle(line);
+    close_handle(port);
+}
+
+void guest_rows_measure(void)
+{
+    measure(NULL, &code_bench_nothing);
+    measure("cpuid", &code_bench_cpuid);
+    measure("hypercall", &code_bench_hypercall);
+    measure("port-read", &code_bench_port_read);
+    measure("memory-read", &code_bench_memory_read);
+    measure("port-doorbell", &code_bench_port_bell);
+    measure("memory-doorbell", &code_bench_memory_bell);
+    measure("self-ipi", &code_bench_self_ipi);
+    measure("timer-due", &code_bench_timer);
+    measure("cr8-write", &code_bench_cr8_write);
+    measure("cr8-read", &code_bench_cr8_read);
+    measure_device();
+}

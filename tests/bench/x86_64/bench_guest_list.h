@@ -1,0 +1,13 @@
+// Guests of bench_guests.S.
+GUEST(bench_nothing)
+GUEST(bench_cpuid)
+GUEST(bench_hypercall)
+GUEST(bench_port_read)
+GUEST(bench_memory_read)
+GUEST(bench_port_bell)
+GUEST(bench_memory_bell)
+GUEST(bench_self_ipi)
+GUEST(bench_timer)
+GUEST(bench_cr8_write)
+GUEST(bench_cr8_read)
+GUEST(bench_device)
