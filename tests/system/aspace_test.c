@@ -288,7 +288,7 @@ TEST(other_processes_space_can_be_filled)
     ASSERT_OK(mx_process_create(own_job(), "x", 1, &process, &aspace));
     ASSERT_OK(mx_aspace_map(aspace, RW | MX_MAP_SPECIFIC | MX_MAP_POPULATE, vmo, 0, PAGE, &addr));
     ASSERT_OK(mx_object_get_info(process, MX_INFO_PROCESS, &info, sizeof(info), NULL));
-    EXPECT_GE(info.memory_bytes, PAGE);
+    EXPECT_GE(info.mapped_bytes, PAGE);
     ASSERT_OK(mx_task_kill(process, 0));
     addr = 0x20000;
     EXPECT_STATUS(MX_ERR_BAD_STATE, mx_aspace_map(aspace, RW | MX_MAP_SPECIFIC, vmo, 0, PAGE, &addr));

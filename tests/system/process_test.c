@@ -221,7 +221,7 @@ TEST(process_info_tells_name_threads_and_end)
     EXPECT_STR_EQ(info.name, "test_child");
     EXPECT_EQ(info.thread_count, 9u);
     EXPECT_EQ(info.is_terminated, 0u);
-    EXPECT_GT(info.memory_bytes, 0u);
+    EXPECT_GT(info.mapped_bytes, 0u);
     EXPECT_GT(info.handle_count, 0u);
     ASSERT_OK(mx_task_kill(child.process, 4));
     EXPECT_TRUE(is_terminated(child.process));

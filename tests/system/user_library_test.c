@@ -81,7 +81,7 @@ static uint64_t own_memory_bytes(void)
     mx_handle_t self = startup_handle_look(MX_STARTUP_SELF_PROCESS, 0);
 
     EXPECT_OK(mx_object_get_info(self, MX_INFO_PROCESS, &info, sizeof(info), NULL));
-    return info.memory_bytes;
+    return info.mapped_bytes;
 }
 
 TEST(free_gives_large_blocks_back)

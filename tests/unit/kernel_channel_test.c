@@ -68,6 +68,19 @@ PROCESS_TEST(channel_handle_that_cannot_be_sent_consumes_all)
     EXPECT_STATUS(MX_ERR_PEER_CLOSED, mx_channel_write(a, "x", 1, NULL, 0));
 }
 
+PROCESS_TEST(channel_write_that_fails_early_consumes_its_handles)
+{
+    mx_handle_t a, b, event;
+
+    ASSERT_OK(mx_channel_create(&a, &b));
+    ASSERT_OK(mx_event_create(&event));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_channel_write(0x7777, "", 0, &event, 1));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_close(event));
+    ASSERT_OK(mx_event_create(&event));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_channel_write(env.aspace, "", 0, &event, 1));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_close(event));
+}
+
 PROCESS_TEST(channel_frees_handles_on_the_way_when_it_dies)
 {
     mx_handle_t a, b, event;

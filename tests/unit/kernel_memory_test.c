@@ -177,6 +177,22 @@ PROCESS_TEST(vmo_copy_on_write_child_keeps_its_own_changes)
     EXPECT_EQ(load(b + 4096), 2); // the parent lives on
 }
 
+PROCESS_TEST(vmo_write_to_a_copy_shows_in_its_own_copies)
+{
+    mx_handle_t vmo, middle, last;
+
+    ASSERT_OK(mx_vmo_create(8192, &vmo));
+    uint64_t a = map(vmo, RW, 8192);
+    store(a + 4096, 1);
+    ASSERT_OK(mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, 0, 8192, &middle));
+    ASSERT_OK(mx_vmo_create_child(middle, MX_VMO_CHILD_COW, 4096, 4096, &last));
+    uint64_t b = map(middle, RW, 8192), c = map(last, MX_MAP_READ, 4096);
+    EXPECT_EQ(load(c), 1); // shows the oldest's page
+    store(b + 4096, 2);
+    EXPECT_EQ(load(c), 2); // and now the middle one's
+    EXPECT_EQ(load(a + 4096), 1);
+}
+
 PROCESS_TEST(vmo_copy_on_write_chain_has_a_limit)
 {
     mx_handle_t vmo, child;

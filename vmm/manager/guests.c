@@ -597,6 +597,9 @@ void guests_process_event(uint64_t guest_key)
     } else if (wants_reboot && mx_clock_get_monotonic() - record->booted_ns >= REBOOT_TIME_MIN) {
         reboot(record);
     } else {
+        if (wants_reboot)
+            snprintf(record->end.message, sizeof(record->end.message),
+                     "rebooted within a second of its start");
         keep_ended(record);
     }
 }

@@ -274,8 +274,8 @@
 3:      FAIL    3
         GUEST_END invlpg
 
-// CR0.NE and CR4.PGE stay as they were written; an impossible value of CR8 gives #GP. (Those of CR0 and CR4
-// do so in hardware; emulated CPUs take them, and the hypervisor is not asked.)
+// CR0.NE, CR4.PGE and CR8 read back as written. (Impossible values give #GP in hardware; emulated CPUs take them, and
+// the hypervisor is not asked.)
         GUEST_BEGIN control_registers
         movq    $3, (GUEST_RESULTS + 0x820)
         movq    %cr0, %r8
@@ -292,10 +292,10 @@
         movq    %cr4, %rcx
         cmpq    %rax, %rcx
         jne     4f
-        movq    $4, (GUEST_RESULTS + 0x820)
-        movl    $16, %eax
+        movl    $9, %eax
         movq    %rax, %cr8
-        cmpq    $13, (GUEST_RESULTS + 0x828)
+        movq    %cr8, %rcx
+        cmpl    %eax, %ecx
         jne     5f
         DONE
 1:      FAIL    1
