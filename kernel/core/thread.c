@@ -258,15 +258,19 @@ static void schedule_locked(void)
 
 // --- life of a thread ---------------------------------------------------------------------------
 
-// A kernel stack with an unmapped page below it. Address space is reused through a list of free stacks.
-#define STACK_PAGES (KERNEL_STACK_SIZE / PAGE_SIZE)
+// A kernel stack with an unmapped page below it. Address space is never given back, so it waits in one of two lists: of
+// stacks that are mapped still, since mapping them anew needs every CPU's translations flushed, and of places alone.
+#define STACK_PAGES           (KERNEL_STACK_SIZE / PAGE_SIZE)
+#define FREE_STACK_MAPPED_MAX 32
 
+// Lies in the stack itself while it is mapped, on the heap otherwise.
 struct free_stack {
     struct free_stack *next;
     char *base;
 };
 static struct spinlock stack_lock = SPINLOCK_INIT;
-static struct free_stack *free_stacks;
+static struct free_stack *mapped_stacks, *stack_places;
+static unsigned mapped_stack_count;
 
 static void unmap_stack(char *stack, size_t mapped_pages)
 {
@@ -288,30 +292,82 @@ static bool map_stack(char *stack)
     return true;
 }
 
-// Stacks stay mapped while they are free: mapping them anew would need every CPU's translations flushed.
-static void *stack_alloc(void)
+static struct free_stack *take_mapped_stack(void)
 {
     arch_interrupt_state_t state = spin_lock(&stack_lock);
-    struct free_stack *free = free_stacks;
-    if (free != NULL)
-        free_stacks = free->next;
+    struct free_stack *free = mapped_stacks;
+    if (free != NULL) {
+        mapped_stacks = free->next;
+        mapped_stack_count--;
+    }
     spin_unlock(&stack_lock, state);
-    if (free != NULL)
-        return free->base;
-    char *base = arch_kernel_reserve(KERNEL_STACK_SIZE + PAGE_SIZE);
-    if (base == NULL || !map_stack(base + PAGE_SIZE))
-        return NULL;
-    return base + PAGE_SIZE;
+    return free;
 }
 
+static void add_stack_place(struct free_stack *place)
+{
+    arch_interrupt_state_t state = spin_lock(&stack_lock);
+    place->next = stack_places;
+    stack_places = place;
+    spin_unlock(&stack_lock, state);
+}
+
+// A place that is known, or a new one; on the heap. NULL: none.
+static struct free_stack *take_stack_place(void)
+{
+    arch_interrupt_state_t state = spin_lock(&stack_lock);
+    struct free_stack *place = stack_places;
+    if (place != NULL)
+        stack_places = place->next;
+    spin_unlock(&stack_lock, state);
+    if (place != NULL)
+        return place;
+    place = heap_alloc(sizeof(*place));
+    char *base = place != NULL ? arch_kernel_reserve(KERNEL_STACK_SIZE + PAGE_SIZE) : NULL;
+    if (base == NULL) {
+        heap_free(place, sizeof(*place));
+        return NULL;
+    }
+    place->base = base + PAGE_SIZE;
+    return place;
+}
+
+static void *stack_alloc(void)
+{
+    struct free_stack *free = take_mapped_stack();
+
+    if (free != NULL)
+        return free->base;
+    struct free_stack *place = take_stack_place();
+    if (place == NULL)
+        return NULL;
+    char *base = place->base;
+    if (!map_stack(base)) {
+        add_stack_place(place);
+        return NULL;
+    }
+    heap_free(place, sizeof(*place));
+    return base;
+}
+
+// Interrupts enabled, no lock held.
 static void stack_free(void *stack)
 {
-    struct free_stack *free = stack;
+    struct free_stack *free = stack, *place = NULL;
 
+    if (__atomic_load_n(&mapped_stack_count, __ATOMIC_RELAXED) >= FREE_STACK_MAPPED_MAX)
+        place = heap_alloc(sizeof(*place));
+    if (place != NULL) {
+        unmap_stack(stack, STACK_PAGES);
+        place->base = stack;
+        add_stack_place(place);
+        return;
+    }
     free->base = stack;
     arch_interrupt_state_t state = spin_lock(&stack_lock);
-    free->next = free_stacks;
-    free_stacks = free;
+    free->next = mapped_stacks;
+    mapped_stacks = free;
+    mapped_stack_count++;
     spin_unlock(&stack_lock, state);
 }
 
