@@ -96,7 +96,8 @@ $B/kernel-obj/%.o: %.S
 	mkdir -p $(@D)
 	$(KERNEL_CC) $(KERNEL_CFLAGS) -D__ASSEMBLER__ -c $< -o $@
 # The compiler must not make calls of memcpy out of memcpy's own loop.
-$B/kernel-obj/kernel/lib/target/string.o: KERNEL_CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+$B/kernel-obj/kernel/lib/target/string.o: KERNEL_CFLAGS += -fno-builtin \
+	$(if $(findstring clang,$(KERNEL_CC)),,-fno-tree-loop-distribute-patterns)
 
 # --- target: user programs, guest packages, the boot image ----------------------------------------
 

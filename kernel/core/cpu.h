@@ -10,6 +10,7 @@
 #define CPU_MAX 64
 
 struct thread;
+struct timer;
 
 struct cpu {
     uint32_t index;
@@ -17,8 +18,8 @@ struct cpu {
     struct thread *idle_thread;
     // Set by whoever wants this CPU to choose a thread again; looked at when an interrupt or system call ends.
     uint32_t needs_reschedule;
-    // Timers that expire on this CPU, earliest first; timers_lock.
-    struct list_node timers;
+    // Timers that expire on this CPU, the earliest, which the others hang on (timer.c), or NULL; timers_lock.
+    struct timer *timers;
     struct spinlock timers_lock;
     mx_time_t hardware_deadline; // what the CPU's timer is set to, MX_TIME_INFINITE if nothing
     mx_time_t slice_end;         // when the running thread's turn is over

@@ -484,13 +484,14 @@ void thread_kill(struct thread *thread)
 
 void thread_handle_pending(void)
 {
-    struct thread *self = thread_current();
-
-    if (thread_is_killed(self)) {
-        arch_interrupts_enable();
-        user_thread_exit_current();
-    }
-    thread_preempt();
+    // Whoever kills a thread that waits for a CPU sends no interrupt, so it is looked at again after each switch.
+    do {
+        if (thread_is_killed(thread_current())) {
+            arch_interrupts_enable();
+            user_thread_exit_current();
+        }
+        thread_preempt();
+    } while (thread_is_killed(thread_current()) || thread_must_reschedule());
 }
 
 void thread_preempt(void)
@@ -582,7 +583,6 @@ void thread_prepare_cpu(struct cpu *cpu)
     idle->state = THREAD_RUNNING;
     idle->cpu = cpu;
     list_init(&run_queues[cpu->index].threads);
-    list_init(&cpu->timers);
     cpu->hardware_deadline = MX_TIME_INFINITE;
     cpu->slice_end = MX_TIME_INFINITE;
     cpu->idle_thread = idle;

@@ -1,14 +1,19 @@
 // Kernel timers: call-backs at a time, on the CPU that set them.
 #pragma once
 
-#include "kernel/lib/list.h"
+#include "kernel/lib/types.h"
+
+struct cpu;
 
 struct timer {
-    struct list_node node;
+    // In the heap of its CPU: see timer.c.
+    struct timer *parent, *left, *right;
+    uint32_t rank;
+    bool is_queued;
     mx_time_t deadline;
     // Runs in interrupt context, with interrupts disabled and no lock held; it may set the timer again.
     void (*expire)(struct timer *timer);
-    struct cpu *cpu; // whose list it is in, or was in last
+    struct cpu *cpu; // whose heap it is in, or was in last
     bool is_running; // the call-back is being run
 };
 
@@ -17,7 +22,7 @@ void timer_init(struct timer *timer, void (*expire)(struct timer *timer));
 void timer_set(struct timer *timer, mx_time_t deadline);
 // After it returns the call-back is not running and will not run, unless it is the caller itself.
 void timer_cancel(struct timer *timer);
-// For the architecture's timer interrupt: runs what is due and sets the hardware again.
+// For the architecture's timer interrupt: runs what is due, or the first of it if it is much, and sets the hardware again.
 void timer_interrupt(void);
 // Sets the hardware for the earliest of timers and end of the time slice. Interrupts disabled.
 void timer_program(struct cpu *cpu);

@@ -1,6 +1,4 @@
 // Rows with a tiny guest, which takes the time stamps itself; see rows.h.
-//
-// Between guest and host time stamps are compared by way of the guest's KVM clock page, since a guest's counter has an offset.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +21,8 @@
 
 #define ROUNDS       (SAMPLES_WARM_UP + SAMPLES_MAX)
 #define STAMPS       (0x1000 / 8) // of bench_device, index in guest_data()
-#define CLOCK_PAGE   (GUEST_DATA + 0x800)
+#define OFFSET_STAMPS (0x800 / 8)
+#define OFFSET_DONE  1
 #define LINE_VECTOR  0x41
 #define MSI_ADDRESS  UINT64_C(0xfee00000)
 #define DEVICE_PORT  MX_STARTUP_USER
@@ -101,26 +100,7 @@ static void measure(const char *name, const struct guest_code *code)
 
 // --- the device process ---------------------------------------------------------------------------
 
-// How far the monotonic clock is ahead of the host's time stamp counter.
-static int64_t clock_offset(void)
-{
-    uint64_t shortest = UINT64_MAX;
-    int64_t offset = 0;
-
-    for (int i = 0; i < 100; i++) {
-        uint64_t begin = time_stamp();
-        mx_time_t now = mx_clock_get_monotonic();
-        uint64_t duration = time_stamp() - begin;
-        if (duration < shortest) {
-            shortest = duration;
-            offset = now - (int64_t)(begin + duration / 2);
-        }
-    }
-    return offset;
-}
-
 struct device_report {
-    int64_t clock_offset;
     uint64_t woken[ROUNDS], raised[ROUNDS];
 };
 
@@ -130,7 +110,6 @@ int guest_rows_run_device(void)
     mx_handle_t port = startup_handle_look(DEVICE_PORT, 0), line = startup_handle_look(DEVICE_LINE, 0);
     struct mx_port_packet packet;
 
-    report.clock_offset = clock_offset();
     if (mx_channel_write(startup_channel(), "r", 1, NULL, 0) != MX_OK)
         return 1;
     for (size_t i = 0; i < ROUNDS; i++) {
@@ -161,35 +140,38 @@ static bool start_device(struct child *device, mx_handle_t port, mx_handle_t lin
            mx_channel_read(device->channel, &byte, 1, NULL, 0, NULL) == MX_OK;
 }
 
-// Linux Documentation/virt/kvm/x86/msr.rst, MSR_KVM_SYSTEM_TIME_NEW
-struct pv_time {
-    uint32_t version, pad0;
-    uint64_t tsc_timestamp, system_time;
-    uint32_t tsc_to_system_mul;
-    int8_t tsc_shift;
-    uint8_t flags, pad[2];
-};
-
-static uint64_t guest_time(const struct pv_time *page, uint64_t tsc)
+// How far the guest's time stamp counter is ahead of the host's. The guest takes stamps around a port read and the
+// VMM around its answer; the ways out and in are taken to be of the same length.
+static bool find_offset(uint64_t *offset)
 {
-    uint64_t delta = tsc - page->tsc_timestamp;
+    struct mx_vcpu_packet packet = {0};
+    volatile const uint64_t *stamps = guest_data(&guest) + OFFSET_STAMPS;
+    uint64_t left, entered;
 
-    delta = page->tsc_shift < 0 ? delta >> -page->tsc_shift : delta << page->tsc_shift;
-    return page->system_time + (uint64_t)((unsigned __int128)delta * page->tsc_to_system_mul >> 32);
+    if (mx_vcpu_enter(guest.vcpu, &packet) != MX_OK || !packet.io.is_input)
+        return false;
+    for (int i = 0; i < 2; i++) { // the second time all is warm
+        left = time_stamp();
+        packet.io.data = 0;
+        entered = time_stamp();
+        if (mx_vcpu_enter(guest.vcpu, &packet) != MX_OK)
+            return false;
+        if (i == 0)
+            continue;
+        *offset = (uint64_t)(((int64_t)(stamps[0] - left) + (int64_t)(stamps[1] - entered)) / 2);
+    }
+    return packet.type == MX_VCPU_PACKET_IO && packet.io.data == OFFSET_DONE;
 }
 
-static void print_device_rows(const struct device_report *report)
+static void print_device_rows(const struct device_report *report, uint64_t offset)
 {
     uint64_t to_device[SAMPLES_MAX], to_guest[SAMPLES_MAX];
-    struct pv_time page;
 
-    memcpy(&page, guest.ram + CLOCK_PAGE, sizeof(page));
     for (size_t i = 0; i < SAMPLES_MAX; i++) {
         size_t round = SAMPLES_WARM_UP + i;
-        uint64_t rung = guest_time(&page, guest_data(&guest)[STAMPS + round * 2]);
-        uint64_t handled = guest_time(&page, guest_data(&guest)[STAMPS + round * 2 + 1]);
-        to_device[i] = report->woken[round] + (uint64_t)report->clock_offset - rung;
-        to_guest[i] = handled - (report->raised[round] + (uint64_t)report->clock_offset);
+        volatile const uint64_t *stamps = guest_data(&guest) + STAMPS + round * 2;
+        to_device[i] = report->woken[round] + offset - stamps[0];
+        to_guest[i] = stamps[1] - (report->raised[round] + offset);
     }
     samples_print("doorbell-to-device", to_device, SAMPLES_MAX, 0);
     samples_print("line-to-guest", to_guest, SAMPLES_MAX, 0);
@@ -200,17 +182,18 @@ static bool run_device(mx_handle_t port, mx_handle_t line)
     static struct device_report report;
     struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = MSI_ADDRESS, .data = LINE_VECTOR};
     struct child device;
+    uint64_t offset = 0;
 
     if (set_trap(MX_TRAP_IO_BELL, GUEST_PORT_BELL, 4, port) != MX_OK ||
         mx_guest_irq_route(line, &route) != MX_OK ||
         !start_device(&device, with_rights(port, MX_RIGHT_SAME), with_rights(line, MX_RIGHT_SAME)))
         return false;
-    bool is_done = serve() &&
+    bool is_done = find_offset(&offset) && serve() &&
                    mx_object_wait_one(device.channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
                    mx_channel_read(device.channel, &report, sizeof(report), NULL, 0, NULL) == MX_OK;
     (void)child_finish(&device);
     if (is_done)
-        print_device_rows(&report);
+        print_device_rows(&report, offset);
     return is_done;
 }
 

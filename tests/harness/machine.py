@@ -84,6 +84,10 @@ class Machina:
             raise AssertionError(f'QEMU ended before the console showed {pattern!r}') from None
         return self.console.match
 
+    def pause(self, seconds):
+        """Lets the machine run; what it prints meanwhile stays to be read."""
+        time.sleep(seconds)
+
     def wait_for_end(self, timeout=30):
         """Waits until QEMU ends by itself, as at poweroff, and returns its status."""
         try:

@@ -78,21 +78,32 @@ TEST(never_started_process_goes_with_its_handles)
     EXPECT_TRUE(machine_counts_return_to(&before));
 }
 
+// Starts `thread` of `process`; the argument handle is consumed whatever comes of it.
+static mx_status_t start(mx_handle_t process, mx_handle_t thread)
+{
+    mx_handle_t event;
+    mx_status_t status = mx_event_create(&event);
+
+    if (status != MX_OK)
+        return status;
+    status = mx_process_start(process, thread, 0x10000, 0, event, 0);
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_close(event));
+    return status;
+}
+
 TEST(start_checks_handles_and_state)
 {
-    mx_handle_t process, aspace, other, other_aspace, thread, event;
+    mx_handle_t process, aspace, other, other_aspace, thread;
 
     ASSERT_OK(create(&process, &aspace));
     ASSERT_OK(create(&other, &other_aspace));
     ASSERT_OK(mx_thread_create(process, "t", 1, &thread));
-    ASSERT_OK(mx_event_create(&event));
-    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_process_start(0, thread, 0x10000, 0, event, 0));
-    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_process_start(thread, thread, 0x10000, 0, event, 0));
-    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_process_start(process, 0, 0x10000, 0, event, 0));
-    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_process_start(process, thread, 0x10000, 0, 0, 0));
-    // The argument is consumed also when the call fails.
-    (void)!mx_process_start(other, thread, 0x10000, 0, event, 0);
-    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_close(event));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, start(MX_HANDLE_INVALID, thread));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, start(thread, thread));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, start(process, MX_HANDLE_INVALID));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, start(process, process));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, start(other, thread));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_process_start(process, thread, 0x10000, 0, MX_HANDLE_INVALID, 0));
     // A thread of a process that was never started cannot be started either.
     EXPECT_STATUS(MX_ERR_BAD_STATE, mx_thread_start(thread, 0x10000, 0, 0, 0));
     close_handle(thread);

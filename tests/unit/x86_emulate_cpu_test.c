@@ -2,6 +2,7 @@
 // give the same registers, flags and memory. Runs where the host is x86-64; elsewhere it has no
 // tests.
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <sys/mman.h>
 
 #include "tests/test.h"
@@ -372,12 +373,12 @@ TEST(movbe_and_movnti_do_what_the_cpu_does)
                                        {0x48, 0x0f, 0x38, 0xf1, 0x0b, 0},
                                        {0x66, 0x0f, 0x38, 0xf0, 0x0b, 0}};
     static const uint8_t MOVBE_LENGTH[] = {4, 5, 5};
-    __builtin_cpu_init();
     struct cpu_registers registers;
     randomize(&registers);
     registers.gpr[X86_RBX] = (uintptr_t)arena + 4094;
     EXPECT_TRUE(both_agree(MOVNTI, sizeof(MOVNTI), &registers, 0));
-    if (!__builtin_cpu_supports("movbe"))
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_MOVBE))
         return;
     for (unsigned i = 0; i < 3; i++)
         EXPECT_TRUE(both_agree(MOVBE[i], MOVBE_LENGTH[i], &registers, 0));

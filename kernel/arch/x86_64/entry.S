@@ -12,7 +12,7 @@
 
 #define THREAD_PENDING       ARCH_THREAD_SIZE
 #define CPU_NEEDS_RESCHEDULE 16
-#define CPU_STATS_SYSCALLS   120
+#define CPU_STATS_SYSCALLS   112
 #define FRAME_VECTOR         120
 #define FRAME_RFLAGS         (FRAME_VECTOR + 32)
 #define FRAME_CS             (FRAME_VECTOR + 24)

@@ -12,7 +12,7 @@
 
 _Static_assert(offsetof(struct thread, pending) == ARCH_THREAD_SIZE, "entry.S");
 _Static_assert(offsetof(struct cpu, needs_reschedule) == 16, "entry.S");
-_Static_assert(offsetof(struct cpu, stats.syscalls) == 120, "entry.S");
+_Static_assert(offsetof(struct cpu, stats.syscalls) == 112, "entry.S");
 
 // thread_start_first() is called by the first switch to a thread, with nothing to return to.
 void thread_start_first(void);

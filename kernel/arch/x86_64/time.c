@@ -208,11 +208,18 @@ void time_wait_us(uint32_t us)
 // --- this CPU's timer
 // -------------------------------------------------------------------------------
 
+// Counters have room for less than the deadlines that programs ask for: a time too far comes early
+// and is set again.
+#define TIMER_AHEAD_MAX_NS MX_SEC(3600)
+
 static void set_timer_by_tsc(mx_time_t deadline)
 {
-    uint64_t tsc = deadline == MX_TIME_INFINITE ? 0 : tsc_from_ns(deadline < 0 ? 0 : deadline);
+    mx_time_t last = arch_time_now() + TIMER_AHEAD_MAX_NS;
 
-    apic_timer_set_tsc_deadline(tsc);
+    if (deadline == MX_TIME_INFINITE)
+        apic_timer_set_tsc_deadline(0);
+    else
+        apic_timer_set_tsc_deadline(tsc_from_ns(deadline < 0 ? 0 : deadline < last ? deadline : last));
 }
 
 void arch_time_set_timer(mx_time_t deadline)
@@ -229,8 +236,9 @@ void arch_time_set_timer(mx_time_t deadline)
         return;
     }
     now = arch_time_now();
-    // One more, so that it is never early; a time too far for the counter comes early and is set
-    // again.
+    if (deadline > now + TIMER_AHEAD_MAX_NS)
+        deadline = now + TIMER_AHEAD_MAX_NS;
+    // One more, so that it is never early.
     ticks = deadline > now ? scale((uint64_t)(deadline - now), apic_ticks_per_ns) + 1 : 1;
     apic_timer_start(ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX);
 }

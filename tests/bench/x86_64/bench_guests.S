@@ -129,10 +129,21 @@
         GUEST_END bench_cr8_read
 
 // Rings the bell and sleeps until the device's interrupt, again and again. At GUEST_DATA + 0x1000: the two time stamps
-// of each round; the KVM clock's page is at GUEST_DATA + 0x800.
+// of each round. Before that, port reads with stamps before and after at GUEST_DATA + 0x800, which tell the VMM how far
+// the counters are apart.
         GUEST_BEGIN bench_device
         ENABLE_X2APIC
-        SET_MSR 0x4b564d01, (GUEST_DATA + 0x801)
+        movw    $GUEST_PORT_TEST, %bx
+        movl    $2, %ecx
+3:      TIME_STAMP %r14
+        movw    %bx, %dx
+        inl     %dx, %eax
+        TIME_STAMP %r13
+        movq    %r14, (GUEST_DATA + 0x800)
+        movq    %r13, (GUEST_DATA + 0x808)
+        decl    %ecx
+        jnz     3b
+        EXIT    1
         SET_GATE 0x41, 2f
         xorl    %r15d, %r15d
         movw    $GUEST_PORT_BELL, %bx

@@ -1,8 +1,9 @@
-// A guest of a few hundred bytes that does one thing so many times: `WORK [COUNT]` on its command line, such as
-// `cpuid 1000`. It tells on the serial port what it begins and that it is done, and halts for good.
+// A guest of a few hundred bytes that does one thing so many times: `WORK [COUNT]` on its command
+// line, such as `cpuid 1000`. It tells on the serial port what it begins and that it is done, and
+// halts for good.
 //
-// Started by the PVH entry ("x86/HVM direct boot ABI"): 32-bit protected mode, flat segments, no paging, ebx points at
-// struct hvm_start_info.
+// Started by the PVH entry ("x86/HVM direct boot ABI"): 32-bit protected mode, flat segments, no
+// paging, ebx points at struct hvm_start_info.
 #include <stddef.h>
 #include <stdint.h>
 
@@ -190,10 +191,10 @@ static const struct {
     const char *name;
     void (*act)(uint32_t i);
 } works[] = {
-    {"cpuid", do_cpuid},   {"in", do_in},       {"out", do_out},     {"rdmsr", do_rdmsr},
-    {"wrmsr", do_wrmsr},   {"vmcall", do_vmcall}, {"xsetbv", do_xsetbv}, {"pause", do_pause},
-    {"mmio", do_mmio},     {"touch", do_touch}, {"poweroff", do_poweroff}, {"reset", do_reset},
-    {"triple", do_triple}, {"jump", do_jump},   {"unmapped", do_unmapped}, {"spin", do_spin},
+    {"cpuid", do_cpuid},   {"in", do_in},         {"out", do_out},           {"rdmsr", do_rdmsr},
+    {"wrmsr", do_wrmsr},   {"vmcall", do_vmcall}, {"xsetbv", do_xsetbv},     {"pause", do_pause},
+    {"mmio", do_mmio},     {"touch", do_touch},   {"poweroff", do_poweroff}, {"reset", do_reset},
+    {"triple", do_triple}, {"jump", do_jump},     {"unmapped", do_unmapped}, {"spin", do_spin},
     {"halt", do_nothing},
 };
 

@@ -163,6 +163,15 @@ static void set_intercepts(struct vmcb_control *control)
                                VMCB_INTERCEPT_XSETBV;
 }
 
+void svm_set_debug_addresses(struct svm_vcpu *svm, bool has_them)
+{
+    struct vmcb_control *control = &svm->vmcb->control;
+
+    svm->has_debug_addresses = has_them;
+    control->intercept_dr = has_them ? 0 : VMCB_INTERCEPT_DR_ADDRESSES;
+    control->clean &= ~VMCB_CLEAN_INTERCEPTS;
+}
+
 static mx_status_t svm_vcpu_init(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = object_alloc(vcpu->guest->job, sizeof(*svm));
@@ -179,6 +188,7 @@ static mx_status_t svm_vcpu_init(struct vcpu *vcpu)
     svm->cpu_index = VCPU_NO_CPU;
     control = &svm->vmcb->control;
     set_intercepts(control);
+    svm_set_debug_addresses(svm, false);
     control->iopm_base_pa = io_permission_map.raw;
     control->msrpm_base_pa = msr_permission_map.raw;
     control->tsc_offset = vcpu->arch.tsc_offset;
@@ -320,6 +330,14 @@ static void settle_interrupts(struct arch_vcpu *arch, const struct vmcb_control 
         take_back_event(arch, control->exitintinfo, is_offer_standing);
 }
 
+// The values of a guest that has no breakpoints are kept, and its next access exits.
+static void save_debug_addresses(struct svm_vcpu *svm)
+{
+    debug_addresses_read(svm->debug_address);
+    if (!(svm->vmcb->save.dr7 & DR7_ENABLES))
+        svm_set_debug_addresses(svm, false);
+}
+
 static void svm_run(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
@@ -340,6 +358,8 @@ static void svm_run(struct vcpu *vcpu)
     set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_IRET,
                   arch->is_nmi_blocked && !svm->is_stepping_iret, &vmcb->control);
     load_guest_registers(arch, vmcb);
+    if (svm->has_debug_addresses)
+        debug_addresses_write(svm->debug_address);
     if (has_own_xcr0)
         xcr0_write(arch->xcr0);
     start = tsc_read();
@@ -350,6 +370,8 @@ static void svm_run(struct vcpu *vcpu)
     vmcb->control.tlb_control = VMCB_TLB_CONTROL_NONE;
     // V_TPR and V_IRQ change with each entry, all else says so where it is changed.
     vmcb->control.clean = features.has_clean_bits ? VMCB_CLEAN_ALL & ~VMCB_CLEAN_TPR : 0;
+    if (svm->has_debug_addresses)
+        save_debug_addresses(svm);
     save_guest_registers(arch, vmcb);
     settle_interrupts(arch, &vmcb->control);
     vcpu_count_exit(vcpu, svm_exit_reason(&vmcb->control));
@@ -500,6 +522,7 @@ static void svm_write_state(struct vcpu *vcpu, const struct mx_vcpu_state *state
     save->sysenter_eip = state->sysenter_eip;
     save->g_pat = state->pat;
     save->cpl = privilege_level(state);
+    svm_set_debug_addresses(svm_of(vcpu), state->dr7 & DR7_ENABLES);
     svm_of(vcpu)->cpu_index = VCPU_NO_CPU; // other page tables: forget translations
 }
 

@@ -135,6 +135,13 @@ static enum vcpu_result handle_debug(struct vcpu *vcpu)
     return VCPU_RESUME;
 }
 
+// The guest goes on with its own values in the registers and repeats the instruction.
+static enum vcpu_result handle_debug_register(struct vcpu *vcpu)
+{
+    svm_set_debug_addresses(svm_of(vcpu), true);
+    return VCPU_RESUME;
+}
+
 // The exit is before the IRET that ends an NMI's handler. If another NMI waits, a trap after the
 // IRET delivers it.
 static enum vcpu_result handle_iret(struct vcpu *vcpu)
@@ -210,6 +217,17 @@ enum vcpu_result svm_handle_exit(struct vcpu *vcpu, struct mx_vcpu_packet *packe
         return handle_alignment_check(vcpu);
     case VMEXIT_IRET:
         return handle_iret(vcpu);
+    case VMEXIT_DR0_READ:
+    case VMEXIT_DR1_READ:
+    case VMEXIT_DR2_READ:
+    case VMEXIT_DR3_READ:
+    case VMEXIT_DR0_WRITE:
+    case VMEXIT_DR1_WRITE:
+    case VMEXIT_DR2_WRITE:
+    case VMEXIT_DR3_WRITE:
+    case VMEXIT_DR5_WRITE:
+    case VMEXIT_DR7_WRITE:
+        return handle_debug_register(vcpu);
     case VMEXIT_INVLPGA:
     case VMEXIT_VMRUN:
     case VMEXIT_VMLOAD:

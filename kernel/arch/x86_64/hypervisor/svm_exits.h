@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
+#include "kernel/arch/x86_64/regs/control.h"
 #include "kernel/arch/x86_64/regs/vmcb.h"
 
 #define SEGMENT_L  (1u << 9) // segment attributes: 64-bit code
@@ -18,6 +19,10 @@ struct svm_vcpu {
     uint32_t cpu_index; // where its translations and cached VMCB state are
     uint64_t asid_generation, flush_generation;
     bool is_stepping_iret; // a trap after the IRET tells that NMIs are unblocked
+    // DR0 to DR3, which the CPU does not switch. They are in the registers while the guest runs only
+    // if it has breakpoints or has just touched them; otherwise touching them exits.
+    bool has_debug_addresses;
+    uint64_t debug_address[DEBUG_ADDRESS_COUNT];
 };
 
 static inline struct svm_vcpu *svm_of(struct vcpu *vcpu)
@@ -25,6 +30,8 @@ static inline struct svm_vcpu *svm_of(struct vcpu *vcpu)
     return vcpu->arch.backend;
 }
 
+// Whether the guest's DR0 to DR3 are in the registers when it runs.
+void svm_set_debug_addresses(struct svm_vcpu *svm, bool has_them);
 const struct svm_features *svm_get_features(void);
 // The enum mx_guest_exit that an exit is counted under.
 unsigned svm_exit_reason(const struct vmcb_control *control);

@@ -83,6 +83,26 @@ CONTROL_REGISTER(cr8)
 
 #undef CONTROL_REGISTER
 
+// The debug registers that hold addresses of breakpoints, 0 to 3.
+#define DEBUG_ADDRESS_COUNT 4
+#define DR7_ENABLES         0xffu // L0 to G3
+
+static inline void debug_addresses_read(uint64_t address[DEBUG_ADDRESS_COUNT])
+{
+    __asm__ volatile("movq %%db0, %0" : "=r"(address[0]));
+    __asm__ volatile("movq %%db1, %0" : "=r"(address[1]));
+    __asm__ volatile("movq %%db2, %0" : "=r"(address[2]));
+    __asm__ volatile("movq %%db3, %0" : "=r"(address[3]));
+}
+
+static inline void debug_addresses_write(const uint64_t address[DEBUG_ADDRESS_COUNT])
+{
+    __asm__ volatile("movq %0, %%db0" : : "r"(address[0]));
+    __asm__ volatile("movq %0, %%db1" : : "r"(address[1]));
+    __asm__ volatile("movq %0, %%db2" : : "r"(address[2]));
+    __asm__ volatile("movq %0, %%db3" : : "r"(address[3]));
+}
+
 // Clears CR0.TS in one instruction.
 static inline void cr0_clear_ts(void)
 {

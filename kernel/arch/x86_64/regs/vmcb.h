@@ -18,6 +18,9 @@
 // intercept_cr: reads in the low half, writes in the high half.
 #define VMCB_INTERCEPT_CR8_WRITE VMCB_BIT(16 + 8)
 
+// intercept_dr, in the same way: reads of DR0 to DR3, writes of these and of DR7 by both its names.
+#define VMCB_INTERCEPT_DR_ADDRESSES 0x00af000fu
+
 // intercept_misc1, offset 0xc
 #define VMCB_INTERCEPT_INTR      VMCB_BIT(0)
 #define VMCB_INTERCEPT_NMI       VMCB_BIT(1)
@@ -93,6 +96,16 @@
 // #VMEXIT codes (Appendix C)
 enum vmexit_code {
     VMEXIT_CR8_WRITE = 0x18,
+    VMEXIT_DR0_READ = 0x20,
+    VMEXIT_DR1_READ = 0x21,
+    VMEXIT_DR2_READ = 0x22,
+    VMEXIT_DR3_READ = 0x23,
+    VMEXIT_DR0_WRITE = 0x30,
+    VMEXIT_DR1_WRITE = 0x31,
+    VMEXIT_DR2_WRITE = 0x32,
+    VMEXIT_DR3_WRITE = 0x33,
+    VMEXIT_DR5_WRITE = 0x35,
+    VMEXIT_DR7_WRITE = 0x37,
     VMEXIT_EXCEPTION_DB = 0x41,
     VMEXIT_EXCEPTION_AC = 0x51,
     VMEXIT_EXCEPTION_MC = 0x52,

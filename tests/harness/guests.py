@@ -1,0 +1,111 @@
+"""Guests of a booted Machina: a Linux to type commands into, and what the tools tell about guests and the machine."""
+
+import json
+import re
+
+from harness.machine import plain_text
+
+LINUX_TIMEOUT_SECONDS = 120
+DETACH_KEYS = '\x1dd'
+# The header of `guest list`, whose words stand where the columns begin.
+LIST_COLUMNS = ['id', 'package', 'state', 'uptime', 'vcpus', 'memory', 'reason']
+
+
+def list_guests(machine):
+    """`guest list` as a dictionary from id to columns."""
+    lines = machine.run('guest list').splitlines()
+    assert lines[0].split() == LIST_COLUMNS, lines[0]
+    guests = {}
+    for line in lines[1:]:
+        row = re.fullmatch(r' *(?P<id>\d+) +(?P<package>\S+) +(?P<state>\S+) +(?P<uptime>.*?\S) +(?P<vcpus>\d+)'
+                           r' +(?P<memory>[\d.]+ [KMG]?i?B?)( +(?P<reason>\S.*))?', line)
+        assert row, f'guest list: {line!r}'
+        guests[int(row['id'])] = row.groupdict()
+    return guests
+
+
+def seconds_of(uptime):
+    """The seconds of a duration as the tools print it: "5 s", "0:05", "1:02:03", "2 days 1:02:03"."""
+    units = {'d': 86400, 'h': 3600, 'm': 60, 's': 1}
+    parts = re.findall(r'(\d+) ?([dhms])', uptime)
+    if parts:
+        return sum(int(number) * units[unit] for number, unit in parts)
+    seconds = 0
+    for number in re.findall(r'\d+', uptime):
+        seconds = seconds * 60 + int(number)
+    return seconds
+
+
+def sample(machine, options):
+    """The one JSON object that kstats prints."""
+    return json.loads(machine.run(f'kstats --json -n 1 {options}'))
+
+
+def launch_detached(machine, package, options=''):
+    """Starts a guest without attaching to it, and returns its id."""
+    output = machine.run(f'guest launch -d {package} {options}')
+    told = re.fullmatch(r'guest (\d+)\n', output)
+    assert told, f'guest launch: {output!r}'
+    return int(told[1])
+
+
+def wait_until(machine, condition, seconds=30):
+    """Asks until the condition returns something; each time costs the machine a command at least."""
+    for _ in range(seconds * 4):
+        result = condition()
+        if result:
+            return result
+        machine.pause(0.25)
+    raise AssertionError(f'not true within {seconds} s')
+
+
+def kill(machine, guest_id):
+    """Ends a guest, if it has not ended by itself."""
+    if list_guests(machine)[guest_id]['state'] != 'ended':
+        machine.run(f'guest stop -f {guest_id}')
+
+
+class LinuxGuest:
+    """A linux_guest whose serial port (or virtio console) the terminal is attached to, at its shell's prompt."""
+
+    PROMPT = r'(?m)^\$ '
+
+    def __init__(self, machine, package='linux_guest', options=''):
+        self.machine = machine
+        machine.send(f'guest launch {package} {options}\r')
+        self.id = int(machine.expect(r'\[guest (\d+): Ctrl-\] then d detaches\]')[1])
+        self.wait_ready()
+
+    def wait_ready(self):
+        self.machine.expect('linux_guest: ready', LINUX_TIMEOUT_SECONDS)
+        self.machine.expect(self.PROMPT)
+
+    def try_run(self, command, timeout=60):
+        """Runs a command in the guest; returns its exit status and what it printed."""
+        self.machine.send(f'{command}; echo "<$?>"\r')
+        self.machine.expect(r'<\$\?>"\r*\n')  # the echo of what was typed
+        status = int(self.machine.expect(r'<(\d+)>\r*\n\$ ', timeout)[1])
+        return status, plain_text(self.machine.console.before)
+
+    def run(self, command, timeout=60):
+        """Runs a command in the guest, which has to succeed, and returns what it printed."""
+        status, output = self.try_run(command, timeout)
+        assert status == 0, f'{command}: status {status}: {output}'
+        return output
+
+    def detach(self):
+        self.machine.send(DETACH_KEYS)
+        self.machine.expect(f'detached from guest {self.id}')
+        self.machine.wait_for_prompt()
+
+    def attach(self, terminal='serial'):
+        self.machine.send(f'guest {terminal} {self.id}\r')
+        self.machine.expect(rf'\[guest {self.id}: Ctrl-\] then d detaches\]')
+        self.machine.send('\r')
+        self.machine.expect(self.PROMPT, LINUX_TIMEOUT_SECONDS)
+
+    def wait_end(self, timeout=60):
+        """While attached: waits until the guest ends, and returns the reason that is shown."""
+        reason = self.machine.expect(rf'\[guest {self.id} ended: ([^\r\n]*)\]', timeout)[1]
+        self.machine.wait_for_prompt()
+        return reason

@@ -1,0 +1,97 @@
+"""The boot image of the integration tests: the product's own, with more packages in it.
+
+  linux_guest   the product's
+  fast_guest    the same with its kernel uncompressed (started by the PVH entry) and test disks beside its root
+  tiny_guest    guests/tiny_guest.c, which does one thing and starts in no time
+  bad_*         packages with one fault each (bad_packages.py)
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness.paths import TOP
+
+import bad_packages
+
+SECTOR_BYTES = 512
+PATTERN_SECTORS = 2048
+GUESTS = TOP / 'tests/integration/guests'
+
+
+def run_tool(*command):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f'{command}: {done.stderr}'
+
+
+def sector_text(number):
+    """What the pattern disk has in a sector: its number, over and over."""
+    return (f'sector {number:08}\n' * (SECTOR_BYTES // 16)).encode()
+
+
+def make_tiny_guest(folder):
+    elf = folder.parent / 'tiny_guest.elf'
+    run_tool('gcc', '-m32', '-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-pic', '-no-pie',
+             '-nostdlib', '-static', '-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-mno-sse',
+             f'-Wl,-T,{GUESTS}/tiny_guest.ld,--build-id=none,-z,noexecstack,--no-warn-rwx-segments',
+             GUESTS / 'tiny_guest.c', '-o', elf)
+    run_tool('objcopy', '-O', 'elf64-x86-64', elf, elf)
+    run_tool(TOP / 'scripts/mkpackage.sh', '--kernel', elf, '--cmdline', 'halt', '--memory', '64M', folder)
+
+
+def make_fast_guest(product, folder):
+    """From the product's package: a decompressed kernel, and disks that say which sector is where."""
+    config = json.loads((product / 'data/guest.cfg').read_text())
+    disk = folder.parent / 'pattern.img'
+    disk.write_bytes(b''.join(sector_text(number) for number in range(PATTERN_SECTORS)))
+    run_tool(TOP / 'scripts/mkpackage.sh', '--uncompressed', '--kernel', product / config['kernel'],
+             '--ramdisk', product / config['ramdisk'], '--block', product / config['block'], '--block', f'{disk},ro',
+             '--block', f'{disk},volatile', '--block', 'memory:8M', '--cmdline', config['cmdline'], folder)
+
+
+def fingerprint(*paths):
+    """Changes when any of the files does."""
+    digest = hashlib.sha256()
+    for path in paths:
+        stat = path.stat()
+        digest.update(f'{path} {stat.st_size} {stat.st_mtime_ns}\n'.encode())
+    return digest.hexdigest()
+
+
+def make_packages(product, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    make_tiny_guest(folder / 'tiny_guest')
+    make_fast_guest(product, folder / 'fast_guest')
+    bad_packages.make_all(product, folder)
+
+
+@pytest.fixture(scope='session')
+def images(request):
+    """The folder with machina.bin and machina.zbi for `scripts/qemu -b`."""
+    build = TOP / 'build' / request.config.getoption('arch')
+    product = build / 'packages/linux_guest'
+    folder = build / 'test-packages'
+    packages = folder / 'packages'
+    stamp = folder / 'fingerprint'
+    now = fingerprint(product / 'data/guest.cfg', product / 'data/vmlinuz', *GUESTS.iterdir(),
+                      *(TOP / 'tests/integration').glob('*.py'))
+    if not stamp.exists() or stamp.read_text() != now:
+        make_packages(product, packages)
+        stamp.write_text(now)
+    options = ['--dir', f'bin={build}/bin', '--dir', f'pkg/linux_guest={product}']
+    for package in sorted(path for path in packages.iterdir() if path.is_dir()):
+        options += ['--dir', f'pkg/{package.name}={package}']
+    run_tool(TOP / 'build/host/mkzbi', 'create', '-o', folder / 'machina.zbi.new', *options)
+    os.replace(folder / 'machina.zbi.new', folder / 'machina.zbi')
+    shutil.copy(build / 'machina.bin', folder / 'machina.bin')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def machine_options(images):
+    return {'images': images}
