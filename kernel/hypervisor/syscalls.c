@@ -66,19 +66,10 @@ static void release_optional_port(struct port *port)
 static mx_status_t return_guest(struct guest *guest, uaddr_t out_guest, uaddr_t out_aspace)
 {
     struct aspace *aspace = guest->aspace;
-    mx_handle_t handle;
-    mx_status_t status;
 
     object_reference(&aspace->object);
-    status = handle_return(&guest->object, guest->object.ops->default_rights, out_guest);
-    if (status != MX_OK) {
-        object_release(&aspace->object);
-        return status;
-    }
-    status = handle_return(&aspace->object, GUEST_ASPACE_RIGHTS, out_aspace);
-    if (status != MX_OK && user_read(&handle, out_guest, sizeof(handle)) == MX_OK)
-        (void)!handle_close(&process_current()->handles, handle);
-    return status;
+    return handle_return_two(&guest->object, guest->object.ops->default_rights, out_guest,
+                             &aspace->object, GUEST_ASPACE_RIGHTS, out_aspace);
 }
 
 int64_t sys_guest_create(mx_handle_t resource, mx_handle_t job_handle, uaddr_t out_guest,

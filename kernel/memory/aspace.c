@@ -2,6 +2,7 @@
 
 #include "kernel/memory/aspace.h"
 
+#include "kernel/lib/string.h"
 #include "kernel/memory/phys.h"
 #include "kernel/memory/user_copy.h"
 #include "kernel/object/process.h"
@@ -136,7 +137,9 @@ static struct mapping *mapping_create(struct aspace *aspace, struct vmo *vmo, ui
     return mapping;
 }
 
-static void mapping_destroy(struct mapping *mapping)
+// Takes the mapping out of the address space and puts it into `gone`, for mappings_free once the mutex is released: the
+// last reference to a memory object may be one to a job, whose mutex comes before.
+static void mapping_remove(struct mapping *mapping, struct list_node *gone)
 {
     struct aspace *aspace = mapping->aspace;
     struct vmo *vmo = mapping->vmo;
@@ -146,10 +149,21 @@ static void mapping_destroy(struct mapping *mapping)
     arch_aspace_unmap(&aspace->arch, mapping->base, mapping->size_bytes);
     mutex_unlock(vmo->mutex);
     list_remove(&mapping->node);
+    list_add_tail(gone, &mapping->node);
     aspace->last_hit = NULL;
     aspace->mapped_bytes -= mapping->size_bytes;
-    object_free(aspace->job, mapping, sizeof(*mapping));
-    object_release(&vmo->object);
+}
+
+static void mappings_free(struct aspace *aspace, struct list_node *gone)
+{
+    struct mapping *mapping;
+
+    while ((mapping = LIST_FIRST(gone, struct mapping, node)) != NULL) {
+        struct vmo *vmo = mapping->vmo;
+        list_remove(&mapping->node);
+        object_free(aspace->job, mapping, sizeof(*mapping));
+        object_release(&vmo->object);
+    }
 }
 
 // --- faults -------------------------------------------------------------------------------------------
@@ -208,7 +222,9 @@ mx_status_t aspace_handle_fault(struct aspace *aspace, uint64_t addr, uint32_t a
     return status;
 }
 
-mx_status_t aspace_translate(struct aspace *aspace, uint64_t addr, uint32_t access, void **out)
+// Finds the bytes of `addr`, up to the end of its page; copies `copy_bytes` of them while they cannot go away.
+static mx_status_t find_bytes(struct aspace *aspace, uint64_t addr, uint32_t access, void **out, void *copy,
+                              size_t copy_bytes)
 {
     mutex_lock(&aspace->mutex);
     struct mapping *mapping = find_mapping(aspace, addr);
@@ -222,12 +238,29 @@ mx_status_t aspace_translate(struct aspace *aspace, uint64_t addr, uint32_t acce
         struct vmo_page page;
         mutex_lock(vmo->mutex);
         status = vmo_get_page_locked(vmo, offset, access == MX_MAP_WRITE, &page);
-        if (status == MX_OK)
+        if (status == MX_OK) {
             *out = (char *)arch_phys_to_virt(vmo_page_address(vmo, &page, offset)) + addr % PAGE_SIZE;
+            if (copy_bytes != 0)
+                memcpy(copy, *out, copy_bytes);
+        }
         mutex_unlock(vmo->mutex);
     }
     mutex_unlock(&aspace->mutex);
     return status;
+}
+
+mx_status_t aspace_translate(struct aspace *aspace, uint64_t addr, uint32_t access, void **out)
+{
+    return find_bytes(aspace, addr, access, out, NULL, 0);
+}
+
+mx_status_t aspace_read(struct aspace *aspace, uint64_t addr, void *buffer, size_t size_bytes)
+{
+    void *bytes;
+
+    if (size_bytes > PAGE_SIZE - addr % PAGE_SIZE)
+        return MX_ERR_OUT_OF_RANGE;
+    return find_bytes(aspace, addr, MX_MAP_READ, &bytes, buffer, size_bytes);
 }
 
 void aspace_hide_vmo_range_locked(struct vmo *vmo, uint64_t offset, uint64_t size_bytes)
@@ -252,7 +285,8 @@ static mx_status_t populate(struct aspace *aspace, const struct mapping *mapping
     uint32_t access = mapping->options & MX_MAP_WRITE ? MX_MAP_WRITE : MX_MAP_READ;
 
     for (uint64_t addr = mapping->base; addr < mapping_end(mapping); addr += PAGE_SIZE) {
-        mx_status_t status = show_page(aspace, mapping, addr, access);
+        mx_status_t status =
+            thread_is_killed(thread_current()) ? MX_ERR_CANCELED : show_page(aspace, mapping, addr, access);
         if (status != MX_OK)
             return status;
     }
@@ -270,7 +304,8 @@ static mx_status_t check_options(const struct aspace *aspace, uint32_t options)
 }
 
 static mx_status_t map_locked(struct aspace *aspace, uint32_t options, uint32_t allowed_options, struct vmo *vmo,
-                              uint64_t vmo_offset, uint64_t size_bytes, uint64_t *addr)
+                              uint64_t vmo_offset, uint64_t size_bytes, uint64_t *addr,
+                              struct list_node *gone)
 {
     if (aspace->is_closed)
         return MX_ERR_BAD_STATE;
@@ -293,7 +328,7 @@ static mx_status_t map_locked(struct aspace *aspace, uint32_t options, uint32_t 
     mapping->allowed_options = allowed_options & ACCESS_OPTIONS;
     mx_status_t status = options & MX_MAP_POPULATE ? populate(aspace, mapping) : MX_OK;
     if (status != MX_OK)
-        mapping_destroy(mapping);
+        mapping_remove(mapping, gone);
     return status;
 }
 
@@ -309,9 +344,11 @@ mx_status_t aspace_map(struct aspace *aspace, uint32_t options, uint32_t allowed
     if (!range_is_within(vmo_offset, size_bytes, vmo->size_bytes))
         return MX_ERR_OUT_OF_RANGE;
     vmo_resolve(&vmo, &vmo_offset);
+    struct list_node gone = LIST_INIT(gone);
     mutex_lock(&aspace->mutex);
-    status = map_locked(aspace, options, allowed_options, vmo, vmo_offset, size_bytes, addr);
+    status = map_locked(aspace, options, allowed_options, vmo, vmo_offset, size_bytes, addr, &gone);
     mutex_unlock(&aspace->mutex);
+    mappings_free(aspace, &gone);
     return status;
 }
 
@@ -338,7 +375,7 @@ static mx_status_t split_at(struct aspace *aspace, uint64_t addr)
     return MX_OK;
 }
 
-static mx_status_t unmap_locked(struct aspace *aspace, uint64_t addr, uint64_t end)
+static mx_status_t unmap_locked(struct aspace *aspace, uint64_t addr, uint64_t end, struct list_node *gone)
 {
     bool found = false;
 
@@ -353,7 +390,7 @@ static mx_status_t unmap_locked(struct aspace *aspace, uint64_t addr, uint64_t e
         struct list_node *at = find_after(aspace, addr);
         if (at == &aspace->mappings || CONTAINER_OF(at, struct mapping, node)->base >= end)
             return found ? MX_OK : MX_ERR_NOT_FOUND;
-        mapping_destroy(CONTAINER_OF(at, struct mapping, node));
+        mapping_remove(CONTAINER_OF(at, struct mapping, node), gone);
         found = true;
     }
 }
@@ -364,9 +401,11 @@ mx_status_t aspace_unmap(struct aspace *aspace, uint64_t addr, uint64_t size_byt
         return MX_ERR_INVALID_ARGS;
     if (addr < aspace->base || !range_is_within(addr - aspace->base, size_bytes, aspace->size_bytes))
         return MX_ERR_OUT_OF_RANGE;
+    struct list_node gone = LIST_INIT(gone);
     mutex_lock(&aspace->mutex);
-    mx_status_t status = unmap_locked(aspace, addr, addr + size_bytes);
+    mx_status_t status = unmap_locked(aspace, addr, addr + size_bytes, &gone);
     mutex_unlock(&aspace->mutex);
+    mappings_free(aspace, &gone);
     return status;
 }
 
@@ -394,13 +433,15 @@ mx_status_t aspace_protect(struct aspace *aspace, uint32_t options, uint64_t add
 
 void aspace_destroy_mappings(struct aspace *aspace)
 {
+    struct list_node gone = LIST_INIT(gone);
     struct mapping *mapping;
 
     mutex_lock(&aspace->mutex);
     aspace->is_closed = true;
     while ((mapping = LIST_FIRST(&aspace->mappings, struct mapping, node)) != NULL)
-        mapping_destroy(mapping);
+        mapping_remove(mapping, &gone);
     mutex_unlock(&aspace->mutex);
+    mappings_free(aspace, &gone);
 }
 
 uint64_t aspace_resident_bytes(struct aspace *aspace)

@@ -52,18 +52,19 @@ MUST_CHECK mx_status_t aspace_unmap(struct aspace *aspace, uint64_t addr, uint64
 MUST_CHECK mx_status_t aspace_protect(struct aspace *aspace, uint32_t options, uint64_t addr,
                                       uint64_t size_bytes);
 
+// Allocated memory behind the mappings; what several address spaces map counts for each.
+uint64_t aspace_resident_bytes(struct aspace *aspace);
+
 // Resolves a fault at `addr`: `access` is one of MX_MAP_READ, MX_MAP_WRITE, MX_MAP_EXECUTE. NOT_FOUND: nothing is mapped
 // there. ACCESS_DENIED: the mapping does not allow it. NO_MEMORY. Interrupts enabled; may sleep.
 MUST_CHECK mx_status_t aspace_handle_fault(struct aspace *aspace, uint64_t addr, uint32_t access);
 
-// A pointer, through the linear map, to the bytes of `addr` up to the end of its page, after resolving a fault there as
-// an access of the given kind would. For reading guest memory from the kernel. The pointer is good while the
-// mapping is: the caller keeps it only until it may sleep.
+// Copies bytes of one page (OUT_OF_RANGE if they reach beyond it), allocating it if need be. For reading guest memory from
+// the kernel. Errors as above; NOT_SUPPORTED: device memory.
+MUST_CHECK mx_status_t aspace_read(struct aspace *aspace, uint64_t addr, void *buffer, size_t size_bytes);
+// A pointer, through the linear map, to the bytes of `addr` up to the end of its page. They may be given back and become
+// another's at any time: only who knows that they were not (kernel/arch/x86_64/hypervisor/insn_fetch.c) may read them.
 MUST_CHECK mx_status_t aspace_translate(struct aspace *aspace, uint64_t addr, uint32_t access, void **out);
-
-// Memory allocated behind the mappings, the smaller of each mapping's and its object's. Not of objects that start-up
-// set aside or devices. May sleep.
-uint64_t aspace_resident_bytes(struct aspace *aspace);
 
 // Removes the object's pages from the page tables of all that map it; they fault in again. vmo->mutex held.
 void aspace_hide_vmo_range_locked(struct vmo *vmo, uint64_t offset, uint64_t size_bytes);

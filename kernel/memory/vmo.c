@@ -466,8 +466,11 @@ static mx_status_t op_range_locked(struct vmo *vmo, uint32_t op, uint64_t offset
             offset += decommit_locked(vmo, offset, end);
         return MX_OK;
     }
-    for (; offset < end && status == MX_OK; offset += PAGE_SIZE)
+    for (; offset < end && status == MX_OK; offset += PAGE_SIZE) {
+        if (thread_is_killed(thread_current()))
+            return MX_ERR_CANCELED;
         status = op == MX_VMO_OP_COMMIT ? commit_locked(vmo, offset) : zero_locked(vmo, offset);
+    }
     return status;
 }
 
@@ -566,6 +569,10 @@ static mx_status_t copy_user(mx_handle_t handle, mx_rights_t rights, uaddr_t buf
     if (!range_is_within(offset, size_bytes, vmo->size_bytes))
         status = MX_ERR_OUT_OF_RANGE;
     for (size_t done = 0; done < size_bytes && status == MX_OK;) {
+        if (thread_is_killed(thread_current())) {
+            status = MX_ERR_CANCELED;
+            break;
+        }
         size_t size = size_bytes - done < sizeof(piece) ? size_bytes - done : sizeof(piece);
         if (rights & MX_RIGHT_WRITE) {
             status = user_read(piece, buffer + done, size);

@@ -1,7 +1,8 @@
 // Channels: messages of bytes and handles between two ends.
 //
-// Both ends live in one pair, whose lock protects the message queues and the calls in progress. A call's reply goes
-// straight to the thread that waits for it.
+// Both ends live in one pair, whose lock protects the message queues and the threads that wait. A message goes straight to
+// the thread that waits for it (for the reply to its call, or in mx_channel_serve); short ones without handles
+// then never see the heap: they go from the sender's stack to the receiver's.
 
 #include "kernel/object/channel.h"
 
@@ -12,14 +13,16 @@
 #include "kernel/object/process.h"
 #include "kernel/object/syscalls.h"
 
-#define UNREAD_MAX 1024
+#define UNREAD_MAX  1024
+#define SHORT_BYTES 256 // messages up to this size may travel without a block
 
 struct channel {
     struct object object;
     struct channel_pair *pair;
     struct channel *peer; // in the same pair; may be closed
     struct list_node messages; // to be read at this end
-    struct list_node calls;    // struct call, waiting at this end
+    struct list_node calls;    // struct receiver: each waits here for the reply to its call
+    struct list_node servers;  // struct receiver: each waits here for any message
     uint32_t message_count;
     bool is_closed; // no handles left
 };
@@ -40,12 +43,21 @@ struct message {
     struct transfer transfers[];
 };
 
-struct call {
+// A message on its way: in a block, or short and right here.
+struct parcel {
+    struct message *message; // NULL: short
+    uint32_t size_bytes;     // of a short one
+    char bytes[SHORT_BYTES];
+};
+
+// A thread that waits for a message.
+struct receiver {
     struct list_node node;
-    uint32_t transaction;
-    bool is_done; // under sched_lock
-    struct message *reply;
+    uint32_t transaction; // of a call
+    bool is_done;         // under sched_lock
+    bool has_parcel;      // false when done: the peer is gone
     struct wait_queue waiter;
+    struct parcel parcel;
 };
 
 static size_t message_block_bytes(uint32_t size_bytes, uint32_t handle_count)
@@ -92,15 +104,37 @@ static struct message *message_alloc(struct job *job, uint32_t size_bytes, uint3
 
 // --- ends and pairs -----------------------------------------------------------------------------
 
-// Hands the call its outcome; pair lock held. `reply` may be NULL: the peer is gone.
-static void call_finish(struct call *call, struct message *reply)
+static void receiver_init(struct receiver *receiver)
 {
-    list_remove(&call->node);
-    call->reply = reply;
+    list_init(&receiver->node);
+    receiver->is_done = false;
+    receiver->has_parcel = false;
+    wait_queue_init(&receiver->waiter);
+}
+
+// Hands the receiver its outcome and lets it go on; pair lock held. `parcel` may be NULL: the peer is gone.
+static void receiver_finish(struct receiver *receiver, const struct parcel *parcel)
+{
+    list_remove(&receiver->node);
+    if (parcel != NULL) {
+        receiver->has_parcel = true;
+        receiver->parcel.message = parcel->message;
+        receiver->parcel.size_bytes = parcel->size_bytes;
+        if (parcel->message == NULL)
+            memcpy(receiver->parcel.bytes, parcel->bytes, parcel->size_bytes);
+    }
     spin_acquire(&sched_lock);
-    call->is_done = true;
-    wait_queue_wake_one_locked(&call->waiter, MX_OK);
+    receiver->is_done = true;
+    wait_queue_wake_one_locked(&receiver->waiter, MX_OK);
     spin_release(&sched_lock);
+}
+
+static void finish_all(struct list_node *receivers)
+{
+    struct receiver *receiver;
+
+    while ((receiver = LIST_FIRST(receivers, struct receiver, node)) != NULL)
+        receiver_finish(receiver, NULL);
 }
 
 static struct message *take_first_locked(struct channel *channel)
@@ -121,14 +155,13 @@ static void channel_on_zero_handles(struct object *object)
     struct channel *channel = CONTAINER_OF(object, struct channel, object);
     struct channel_pair *pair = channel->pair;
     struct message *message;
-    struct call *call;
 
     arch_interrupt_state_t state = spin_lock(&pair->lock);
     channel->is_closed = true;
-    while ((call = LIST_FIRST(&channel->peer->calls, struct call, node)) != NULL)
-        call_finish(call, NULL);
-    while ((call = LIST_FIRST(&channel->calls, struct call, node)) != NULL) // no reply can reach this end
-        call_finish(call, NULL);
+    finish_all(&channel->peer->calls);
+    finish_all(&channel->peer->servers);
+    finish_all(&channel->calls); // nothing can reach this end either
+    finish_all(&channel->servers);
     object_change_signals(&channel->peer->object, 0, MX_SIGNAL_PEER_CLOSED);
     while ((message = take_first_locked(channel)) != NULL) {
         spin_unlock(&pair->lock, state);
@@ -175,6 +208,7 @@ mx_status_t channel_create(struct job *job, struct object **out0, struct object 
         channel->peer = &pair->ends[1 - i];
         list_init(&channel->messages);
         list_init(&channel->calls);
+        list_init(&channel->servers);
     }
     *out0 = &pair->ends[0].object;
     *out1 = &pair->ends[1].object;
@@ -193,14 +227,30 @@ int64_t sys_channel_create(uaddr_t out0, uaddr_t out1)
 
 // --- messages -------------------------------------------------------------------------------------
 
-static struct call *find_call(struct channel *channel, const struct message *message)
+static uint32_t parcel_size_bytes(const struct parcel *parcel)
 {
-    struct call *call;
+    return parcel->message != NULL ? parcel->message->size_bytes : parcel->size_bytes;
+}
+
+static char *parcel_bytes(struct parcel *parcel)
+{
+    return parcel->message != NULL ? message_bytes(parcel->message) : parcel->bytes;
+}
+
+static void parcel_drop(struct parcel *parcel)
+{
+    if (parcel->message != NULL)
+        message_drop(parcel->message);
+}
+
+static struct receiver *find_call(struct channel *channel, struct parcel *parcel)
+{
+    struct receiver *call;
     uint32_t transaction;
 
-    if (message->size_bytes < sizeof(transaction) || list_is_empty(&channel->calls))
+    if (list_is_empty(&channel->calls) || parcel_size_bytes(parcel) < sizeof(transaction))
         return NULL;
-    memcpy(&transaction, &message->transfers[message->handle_count], sizeof(transaction));
+    memcpy(&transaction, parcel_bytes(parcel), sizeof(transaction));
     LIST_FOR_EACH(call, &channel->calls, node) {
         if (call->transaction == transaction)
             return call;
@@ -208,34 +258,51 @@ static struct call *find_call(struct channel *channel, const struct message *mes
     return NULL;
 }
 
+// Puts a short message into a block of its own, charged to the sender.
+static mx_status_t parcel_make_block(struct parcel *parcel)
+{
+    if (parcel->message != NULL)
+        return MX_OK;
+    parcel->message = message_alloc(process_current()->job, parcel->size_bytes, 0);
+    if (parcel->message == NULL)
+        return MX_ERR_NO_MEMORY;
+    memcpy(message_bytes(parcel->message), parcel->bytes, parcel->size_bytes);
+    return MX_OK;
+}
+
 // Puts the message where the peer of `channel` finds it; pair lock held.
-static mx_status_t deliver_locked(struct channel *channel, struct message *message)
+static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel)
 {
     struct channel *peer = channel->peer;
 
     if (peer->is_closed)
         return MX_ERR_PEER_CLOSED;
-    struct call *call = find_call(peer, message);
-    if (call != NULL) {
-        call_finish(call, message);
+    struct receiver *receiver = find_call(peer, parcel);
+    if (receiver == NULL)
+        receiver = LIST_FIRST(&peer->servers, struct receiver, node);
+    if (receiver != NULL) {
+        receiver_finish(receiver, parcel);
         return MX_OK;
     }
     if (peer->message_count >= UNREAD_MAX)
         return MX_ERR_SHOULD_WAIT;
-    list_add_tail(&peer->messages, &message->node);
+    mx_status_t status = parcel_make_block(parcel);
+    if (status != MX_OK)
+        return status;
+    list_add_tail(&peer->messages, &parcel->message->node);
     peer->message_count++;
     if (peer->message_count == 1)
         object_change_signals(&peer->object, 0, MX_SIGNAL_READABLE);
     return MX_OK;
 }
 
-static mx_status_t deliver(struct channel *channel, struct message *message)
+static mx_status_t deliver(struct channel *channel, struct parcel *parcel)
 {
     arch_interrupt_state_t state = spin_lock(&channel->pair->lock);
-    mx_status_t status = deliver_locked(channel, message);
+    mx_status_t status = deliver_locked(channel, parcel);
     spin_unlock(&channel->pair->lock, state);
     if (status != MX_OK)
-        message_drop(message);
+        parcel_drop(parcel);
     return status;
 }
 
@@ -243,16 +310,17 @@ mx_status_t channel_write(struct object *object, const void *bytes, uint32_t siz
                           const struct transfer *transfers, uint32_t handle_count)
 {
     struct channel *channel = CONTAINER_OF(object, struct channel, object);
-    struct message *message = message_alloc(channel->pair->job, size_bytes, handle_count);
+    struct parcel parcel;
 
-    if (message == NULL) {
+    parcel.message = message_alloc(channel->pair->job, size_bytes, handle_count);
+    if (parcel.message == NULL) {
         for (uint32_t i = 0; i < handle_count; i++)
             transfer_drop(transfers[i]);
         return MX_ERR_NO_MEMORY;
     }
-    memcpy(message->transfers, transfers, handle_count * sizeof(*transfers));
-    memcpy(message_bytes(message), bytes, size_bytes);
-    return deliver(channel, message);
+    memcpy(parcel.message->transfers, transfers, handle_count * sizeof(*transfers));
+    memcpy(message_bytes(parcel.message), bytes, size_bytes);
+    return deliver(channel, &parcel);
 }
 
 static void close_user_handles(const mx_handle_t *handles, uint32_t count)
@@ -317,6 +385,16 @@ static mx_status_t message_from_user(struct channel *channel, uaddr_t bytes, uin
     return status;
 }
 
+static mx_status_t parcel_from_user(struct channel *channel, uaddr_t bytes, uint32_t size_bytes,
+                                    uaddr_t user_handles, uint32_t handle_count, struct parcel *out)
+{
+    if (size_bytes > SHORT_BYTES || handle_count != 0)
+        return message_from_user(channel, bytes, size_bytes, user_handles, handle_count, &out->message);
+    out->message = NULL;
+    out->size_bytes = size_bytes;
+    return user_read(out->bytes, bytes, size_bytes);
+}
+
 // Gives the message's bytes and handles to the current process and frees it.
 static mx_status_t message_to_user(struct message *message, uaddr_t bytes, uaddr_t user_handles)
 {
@@ -339,11 +417,26 @@ static mx_status_t message_to_user(struct message *message, uaddr_t bytes, uaddr
     return status;
 }
 
+// What a thread is given: what of it fits where it wants it. One that does not fit is dropped.
+static mx_status_t parcel_to_user(struct parcel *parcel, uaddr_t bytes, uint32_t capacity_bytes, uaddr_t handles,
+                                  uint32_t handle_capacity, uint32_t *size_bytes, uint32_t *handle_count)
+{
+    *size_bytes = parcel_size_bytes(parcel);
+    *handle_count = parcel->message != NULL ? parcel->message->handle_count : 0;
+    if (*size_bytes > capacity_bytes || *handle_count > handle_capacity) {
+        parcel_drop(parcel);
+        return MX_ERR_BUFFER_TOO_SMALL;
+    }
+    if (parcel->message != NULL)
+        return message_to_user(parcel->message, bytes, handles);
+    return user_write(bytes, parcel->bytes, parcel->size_bytes);
+}
+
 int64_t sys_channel_write(mx_handle_t handle, uaddr_t bytes, uint32_t size_bytes, uaddr_t handles,
                           uint32_t handle_count)
 {
     struct object *object;
-    struct message *message;
+    struct parcel parcel;
     mx_status_t status = handle_get(handle, MX_OBJECT_CHANNEL, MX_RIGHT_WRITE, &object);
 
     if (status != MX_OK) {
@@ -351,9 +444,9 @@ int64_t sys_channel_write(mx_handle_t handle, uaddr_t bytes, uint32_t size_bytes
         return status;
     }
     struct channel *channel = CONTAINER_OF(object, struct channel, object);
-    status = message_from_user(channel, bytes, size_bytes, handles, handle_count, &message);
+    status = parcel_from_user(channel, bytes, size_bytes, handles, handle_count, &parcel);
     if (status == MX_OK)
-        status = deliver(channel, message);
+        status = deliver(channel, &parcel);
     object_release(object);
     return status;
 }
@@ -393,94 +486,163 @@ int64_t sys_channel_read(mx_handle_t handle, uaddr_t bytes, uint32_t capacity_by
     return status;
 }
 
-// --- calls ----------------------------------------------------------------------------------------
+// --- calls, and those who serve them ---------------------------------------------------------------
 
-static mx_status_t call_start(struct channel *channel, struct call *call, struct message *request)
-{
-    struct channel_pair *pair = channel->pair;
-
-    arch_interrupt_state_t state = spin_lock(&pair->lock);
-    call->transaction = ++pair->next_transaction | 0x80000000u;
-    memcpy(message_bytes(request), &call->transaction, sizeof(call->transaction));
-    mx_status_t status = deliver_locked(channel, request);
-    if (status == MX_OK)
-        list_add_tail(&channel->calls, &call->node);
-    spin_unlock(&pair->lock, state);
-    if (status != MX_OK)
-        message_drop(request);
-    return status;
-}
-
-static mx_status_t call_wait(struct channel *channel, struct call *call, mx_time_t deadline)
+// Waits until the receiver is done and takes it off its list. PEER_CLOSED, TIMED_OUT, CANCELED.
+static mx_status_t receiver_wait(struct channel *channel, struct receiver *receiver, mx_time_t deadline)
 {
     mx_status_t status = MX_OK;
 
     arch_interrupt_state_t state = spin_lock(&sched_lock);
-    if (call->is_done)
+    if (receiver->is_done)
         spin_unlock(&sched_lock, state);
     else
-        status = wait_queue_block_locked(&call->waiter, deadline, true, state);
-    // A reply may still have come between the end of the wait and here.
+        status = wait_queue_block_locked(&receiver->waiter, deadline, true, state);
+    // A message may still have come between the end of the wait and here.
     state = spin_lock(&channel->pair->lock);
-    list_remove(&call->node);
+    list_remove(&receiver->node);
     spin_unlock(&channel->pair->lock, state);
-    if (call->is_done)
-        status = call->reply != NULL ? MX_OK : MX_ERR_PEER_CLOSED;
+    if (receiver->is_done)
+        status = receiver->has_parcel ? MX_OK : MX_ERR_PEER_CLOSED;
+    return status;
+}
+
+static mx_status_t call_start(struct channel *channel, struct receiver *call, struct parcel *request)
+{
+    struct channel_pair *pair = channel->pair;
+    mx_status_t status = MX_ERR_PEER_CLOSED; // this end has no handles left: no reply can reach it
+
+    arch_interrupt_state_t state = spin_lock(&pair->lock);
+    if (!channel->is_closed) {
+        call->transaction = ++pair->next_transaction | 0x80000000u;
+        memcpy(parcel_bytes(request), &call->transaction, sizeof(call->transaction));
+        status = deliver_locked(channel, request);
+    }
+    if (status == MX_OK)
+        list_add_tail(&channel->calls, &call->node);
+    spin_unlock(&pair->lock, state);
+    if (status != MX_OK)
+        parcel_drop(request);
     return status;
 }
 
 static mx_status_t call_exchange(struct channel *channel, struct mx_channel_call_args *args,
                                  mx_time_t deadline)
 {
-    struct message *request;
-    struct call call = {.is_done = false};
+    struct parcel request;
+    struct receiver call;
     mx_status_t status =
-        message_from_user(channel, (uaddr_t)args->request_bytes, args->request_size_bytes,
-                          (uaddr_t)args->request_handles, args->request_handle_count, &request);
+        parcel_from_user(channel, (uaddr_t)args->request_bytes, args->request_size_bytes,
+                         (uaddr_t)args->request_handles, args->request_handle_count, &request);
 
     if (status != MX_OK)
         return status;
-    wait_queue_init(&call.waiter);
-    status = call_start(channel, &call, request);
+    receiver_init(&call);
+    status = call_start(channel, &call, &request);
     if (status == MX_OK)
-        status = call_wait(channel, &call, deadline);
+        status = receiver_wait(channel, &call, deadline);
     if (status != MX_OK)
         return status;
-    args->reply_size_bytes = call.reply->size_bytes;
-    args->reply_handle_count = call.reply->handle_count;
-    if (args->reply_size_bytes > args->reply_capacity_bytes ||
-        args->reply_handle_count > args->reply_handle_capacity) {
-        message_drop(call.reply);
-        return MX_ERR_BUFFER_TOO_SMALL;
-    }
-    return message_to_user(call.reply, (uaddr_t)args->reply_bytes, (uaddr_t)args->reply_handles);
+    return parcel_to_user(&call.parcel, (uaddr_t)args->reply_bytes, args->reply_capacity_bytes,
+                          (uaddr_t)args->reply_handles, args->reply_handle_capacity, &args->reply_size_bytes,
+                          &args->reply_handle_count);
+}
+
+// Writes the sizes of what came, at the end of both kinds of arguments.
+static mx_status_t return_sizes(mx_status_t status, uaddr_t at, uint32_t size_bytes, uint32_t handle_count)
+{
+    uint32_t sizes[2] = {size_bytes, handle_count};
+
+    if (status != MX_OK && status != MX_ERR_BUFFER_TOO_SMALL)
+        return status;
+    mx_status_t copy_status = user_write(at, sizes, sizeof(sizes));
+    return copy_status != MX_OK ? copy_status : status;
 }
 
 int64_t sys_channel_call(mx_handle_t handle, uaddr_t user_args, mx_time_t deadline)
 {
     struct object *object;
     struct mx_channel_call_args args;
-    mx_status_t status = handle_get(handle, MX_OBJECT_CHANNEL, MX_RIGHT_READ | MX_RIGHT_WRITE, &object);
+    mx_status_t status = user_read(&args, user_args, sizeof(args));
 
+    if (status != MX_OK)
+        return status;
+    status = handle_get(handle, MX_OBJECT_CHANNEL, MX_RIGHT_READ | MX_RIGHT_WRITE, &object);
     if (status != MX_OK) {
-        if (user_read(&args, user_args, sizeof(args)) == MX_OK)
-            consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
+        consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
         return status;
     }
-    status = user_read(&args, user_args, sizeof(args));
-    if (status == MX_OK && args.request_size_bytes < sizeof(uint32_t)) {
+    if (args.request_size_bytes < sizeof(uint32_t)) {
         consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
         status = MX_ERR_INVALID_ARGS;
-    }
-    if (status == MX_OK) {
+    } else {
         status = call_exchange(CONTAINER_OF(object, struct channel, object), &args, deadline);
-        if (status == MX_OK || status == MX_ERR_BUFFER_TOO_SMALL) {
-            mx_status_t copy_status =
-                user_write(user_args + offsetof(struct mx_channel_call_args, reply_size_bytes),
-                           &args.reply_size_bytes, 2 * sizeof(uint32_t));
-            status = copy_status != MX_OK ? copy_status : status;
-        }
     }
     object_release(object);
-    return status;
+    return return_sizes(status, user_args + offsetof(struct mx_channel_call_args, reply_size_bytes),
+                        args.reply_size_bytes, args.reply_handle_count);
+}
+
+// Takes the oldest message, or waits for one.
+static mx_status_t receive(struct channel *channel, struct receiver *server, mx_time_t deadline)
+{
+    arch_interrupt_state_t state = spin_lock(&channel->pair->lock);
+    struct message *message = take_first_locked(channel);
+    bool is_over = message == NULL && (channel->peer->is_closed || channel->is_closed);
+    if (message == NULL && !is_over)
+        list_add_tail(&channel->servers, &server->node);
+    spin_unlock(&channel->pair->lock, state);
+    if (is_over)
+        return MX_ERR_PEER_CLOSED;
+    if (message == NULL)
+        return receiver_wait(channel, server, deadline);
+    server->parcel.message = message;
+    return MX_OK;
+}
+
+static mx_status_t reply_and_receive(struct channel *channel, struct mx_channel_serve_args *args,
+                                     mx_time_t deadline)
+{
+    struct receiver server;
+    mx_status_t status = MX_OK;
+
+    if (args->reply_size_bytes == 0 && args->reply_handle_count != 0) {
+        consume_user_handles((uaddr_t)args->reply_handles, args->reply_handle_count);
+        return MX_ERR_INVALID_ARGS;
+    }
+    // The reply is on its way before the receiver's parcel is needed: both use the same room.
+    if (args->reply_size_bytes != 0) {
+        status = parcel_from_user(channel, (uaddr_t)args->reply_bytes, args->reply_size_bytes,
+                                  (uaddr_t)args->reply_handles, args->reply_handle_count, &server.parcel);
+        if (status == MX_OK)
+            status = deliver(channel, &server.parcel);
+    }
+    if (status != MX_OK)
+        return status;
+    receiver_init(&server);
+    status = receive(channel, &server, deadline);
+    if (status != MX_OK)
+        return status;
+    return parcel_to_user(&server.parcel, (uaddr_t)args->request_bytes, args->request_capacity_bytes,
+                          (uaddr_t)args->request_handles, args->request_handle_capacity,
+                          &args->request_size_bytes, &args->request_handle_count);
+}
+
+int64_t sys_channel_serve(mx_handle_t handle, uaddr_t user_args, mx_time_t deadline)
+{
+    struct object *object;
+    struct mx_channel_serve_args args;
+    mx_status_t status = user_read(&args, user_args, sizeof(args));
+
+    if (status != MX_OK)
+        return status;
+    status = handle_get(handle, MX_OBJECT_CHANNEL, MX_RIGHT_READ | MX_RIGHT_WRITE, &object);
+    if (status != MX_OK) {
+        consume_user_handles((uaddr_t)args.reply_handles, args.reply_handle_count);
+        return status;
+    }
+    status = reply_and_receive(CONTAINER_OF(object, struct channel, object), &args, deadline);
+    object_release(object);
+    return return_sizes(status, user_args + offsetof(struct mx_channel_serve_args, request_size_bytes),
+                        args.request_size_bytes, args.request_handle_count);
 }

@@ -24,16 +24,10 @@ def list_guests(machine):
     return guests
 
 
-def seconds_of(uptime):
-    """The seconds of a duration as the tools print it: "5 s", "0:05", "1:02:03", "2 days 1:02:03"."""
-    units = {'d': 86400, 'h': 3600, 'm': 60, 's': 1}
-    parts = re.findall(r'(\d+) ?([dhms])', uptime)
-    if parts:
-        return sum(int(number) * units[unit] for number, unit in parts)
-    seconds = 0
-    for number in re.findall(r'\d+', uptime):
-        seconds = seconds * 60 + int(number)
-    return seconds
+def seconds_of(duration):
+    """The seconds of a duration as the tools print it, such as 00:01:05."""
+    hours, minutes, seconds = re.fullmatch(r'(\d+):(\d\d):(\d\d)', duration).groups()
+    return int(hours) * 3600 + int(minutes) * 60 + int(seconds)
 
 
 def sample(machine, options):
@@ -80,14 +74,14 @@ class LinuxGuest:
         self.machine.expect('linux_guest: ready', LINUX_TIMEOUT_SECONDS)
         self.machine.expect(self.PROMPT)
 
-    def try_run(self, command, timeout=60):
+    def try_run(self, command, timeout=30):
         """Runs a command in the guest; returns its exit status and what it printed."""
         self.machine.send(f'{command}; echo "<$?>"\r')
         self.machine.expect(r'<\$\?>"\r*\n')  # the echo of what was typed
         status = int(self.machine.expect(r'<(\d+)>\r*\n\$ ', timeout)[1])
         return status, plain_text(self.machine.console.before)
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=30):
         """Runs a command in the guest, which has to succeed, and returns what it printed."""
         status, output = self.try_run(command, timeout)
         assert status == 0, f'{command}: status {status}: {output}'

@@ -63,7 +63,7 @@ class Machina:
         self.expect(re.escape(PROMPT), timeout)
         return plain_text(self.console.before)
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=30):
         """Runs a command at the prompt and returns what it printed."""
         self.send(command + '\r')
         # The editor draws prompt and line anew for what is typed, and ends the line when it is complete.
@@ -119,11 +119,12 @@ class Machina:
 
 def run_system_test(config, name):
     """Boots Machina with a system test program in place of the shell; returns its output and, if the run failed, how."""
-    machine = Machina(config, config.log_folder / f'{name}.log', cmdline=f'machina.run={name}')
+    images = TOP / 'build' / config.getoption('arch') / 'test'
+    machine = Machina(config, config.log_folder / f'{name}.log', cmdline=f'machina.run={name}', images=images)
     started = time.monotonic()
     problem = ''
     try:
-        machine.expect(r'(?m)^\d+ passed, \d+ failed\r?$', SYSTEM_TEST_TIMEOUT_SECONDS)
+        machine.expect(r'machina\.run: \w+ (?:exited with|not run)[^\n]*\n', SYSTEM_TEST_TIMEOUT_SECONDS)
     except AssertionError as error:
         problem = f'{error} (after {time.monotonic() - started:.0f} s)'
     finally:

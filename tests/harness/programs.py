@@ -115,7 +115,7 @@ class UnitTestFile(ProgramFile):
 
 
 class SystemTestFile(ProgramFile):
-    """tests/system/NAME_test.c: a program that Machina runs instead of its shell."""
+    """tests/system/**/NAME_test.c: a program that Machina runs instead of its shell."""
 
     def run_program(self):
         # Imported here: the host's tests need no pexpect.
@@ -175,7 +175,8 @@ class FuzzTest(pytest.Item):
         return self.path, None, self.name
 
 
-FILE_CLASSES = [('unit', '_test.c', UnitTestFile), ('fuzz', '_fuzz.c', FuzzFile), ('system', '_test.c', SystemTestFile)]
+FILE_CLASSES = [('unit', '_test.c', UnitTestFile), ('fuzz', '_fuzz.c', FuzzFile), ('system', '_test.c', SystemTestFile),
+                ('hypervisor', '_test.c', SystemTestFile)]
 
 
 def collect_file(file_path, parent):

@@ -166,3 +166,19 @@ struct mx_channel_call_args {
     uint32_t reply_size_bytes;   // out
     uint32_t reply_handle_count; // out
 };
+_Static_assert(sizeof(struct mx_channel_call_args) == 56, "ABI");
+
+// Reply and next request of mx_channel_serve.
+struct mx_channel_serve_args {
+    const void *reply_bytes; // with the transaction id of the request in the first four bytes
+    const mx_handle_t *reply_handles;
+    void *request_bytes;
+    mx_handle_t *request_handles;
+    uint32_t reply_size_bytes; // 0: no reply
+    uint32_t reply_handle_count;
+    uint32_t request_capacity_bytes;
+    uint32_t request_handle_capacity;
+    uint32_t request_size_bytes;   // out
+    uint32_t request_handle_count; // out
+};
+_Static_assert(sizeof(struct mx_channel_serve_args) == 56, "ABI");

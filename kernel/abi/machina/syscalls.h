@@ -88,6 +88,12 @@ MX_MUST_CHECK mx_status_t mx_channel_read(mx_handle_t channel, void *bytes, uint
 MX_MUST_CHECK mx_status_t mx_channel_call(mx_handle_t channel, struct mx_channel_call_args *args,
                                           mx_time_t deadline);
 
+// The other side of mx_channel_call: writes a reply (if its size is not 0), then waits for the next message. A message that does
+// not fit is dropped: BUFFER_TOO_SMALL. Errors of mx_channel_write if the reply cannot be written, and then nothing is
+// awaited; TIMED_OUT, PEER_CLOSED. INVALID_ARGS: handles without a reply. Needs READ and WRITE.
+MX_MUST_CHECK mx_status_t mx_channel_serve(mx_handle_t channel, struct mx_channel_serve_args *args,
+                                           mx_time_t deadline);
+
 // --- streams: bytes both ways -----------------------------------------------------------------------
 
 MX_MUST_CHECK mx_status_t mx_stream_create(mx_handle_t *out0, mx_handle_t *out1);

@@ -454,15 +454,24 @@ static bool unmap_in_table(uint64_t *table, unsigned level, uint64_t base, uint6
     return was_mapped;
 }
 
+// In steps, since interrupts are disabled during each.
 void arch_aspace_unmap(struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes)
 {
+    uint64_t *root = arch_phys_to_virt(PADDR(aspace->root));
+    uint64_t step = pt_level_size(3), end = addr + size_bytes;
     struct table_list tables = {0};
-    arch_interrupt_state_t state = spin_lock(&aspace->lock);
-    bool was_mapped = unmap_in_table(arch_phys_to_virt(PADDR(aspace->root)), TOP_LEVEL, 0, addr,
-                                     addr + size_bytes, &tables);
+    bool was_mapped = false;
 
-    spin_unlock(&aspace->lock, state);
-    if (was_mapped)
+    for (uint64_t at = addr, next; at < end; at = next) {
+        next = align_down(at, step) + step;
+        if (next > end)
+            next = end;
+        arch_interrupt_state_t state = spin_lock(&aspace->lock);
+        was_mapped |= unmap_in_table(root, TOP_LEVEL, 0, at, next, &tables);
+        spin_unlock(&aspace->lock, state);
+    }
+    // Of guests the kernel remembers pages that the tables do not show (insn_fetch.c).
+    if (was_mapped || aspace->is_guest)
         tlb_flush_aspace(aspace, addr, size_bytes);
     table_list_free(&tables, aspace->job);
 }

@@ -44,19 +44,21 @@ static int do_echo(const char *argument)
 {
     static char bytes[MX_CHANNEL_MAX_BYTES];
     mx_handle_t handles[MX_CHANNEL_MAX_HANDLES];
-    uint32_t actual[2];
+    struct mx_channel_serve_args args = {.reply_bytes = bytes,
+                                         .reply_handles = handles,
+                                         .request_bytes = bytes,
+                                         .request_handles = handles,
+                                         .request_capacity_bytes = sizeof(bytes),
+                                         .request_handle_capacity = MX_CHANNEL_MAX_HANDLES};
 
     (void)argument;
     for (;;) {
-        mx_status_t status = mx_object_wait_one(
-            startup_channel(), MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED, MX_TIME_INFINITE, NULL);
-        if (status == MX_OK)
-            status = mx_channel_read(startup_channel(), bytes, sizeof(bytes), handles,
-                                     MX_CHANNEL_MAX_HANDLES, actual);
-        if (status == MX_OK)
-            status = mx_channel_write(startup_channel(), bytes, actual[0], handles, actual[1]);
+        mx_status_t status = mx_channel_serve(startup_channel(), &args, MX_TIME_INFINITE);
+
         if (status != MX_OK)
             return status == MX_ERR_PEER_CLOSED ? 0 : 1;
+        args.reply_size_bytes = args.request_size_bytes;
+        args.reply_handle_count = args.request_handle_count;
     }
 }
 

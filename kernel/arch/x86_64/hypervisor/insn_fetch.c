@@ -18,13 +18,9 @@ static bool read_table(void *context, uint64_t guest_physical, unsigned width_by
                        uint64_t *value)
 {
     struct vcpu *vcpu = context;
-    void *entry;
 
-    if (aspace_translate(vcpu->guest->aspace, guest_physical, MX_MAP_READ, &entry) != MX_OK)
-        return false;
     *value = 0;
-    memcpy(value, entry, width_bytes);
-    return true;
+    return aspace_read(vcpu->guest->aspace, guest_physical, value, width_bytes) == MX_OK;
 }
 
 static uint64_t linear_rip(struct vcpu *vcpu, unsigned code_bits)
@@ -38,11 +34,10 @@ static uint64_t linear_rip(struct vcpu *vcpu, unsigned code_bits)
 
 static uint64_t flush_generation(const struct vcpu *vcpu)
 {
-    return __atomic_load_n(&vcpu->guest->aspace->arch.flush_generation, __ATOMIC_RELAXED);
+    return __atomic_load_n(&vcpu->guest->aspace->arch.flush_generation, __ATOMIC_SEQ_CST);
 }
 
-// The byte at a linear address; the rest of its page follows. NULL: not mapped.
-static const uint8_t *translate(struct vcpu *vcpu, uint64_t linear)
+static bool translate(struct vcpu *vcpu, uint64_t linear, uint64_t *guest_physical)
 {
     const struct hypervisor_backend *backend = hypervisor_backend;
     const struct guest_walk walk = {
@@ -53,71 +48,85 @@ static const uint8_t *translate(struct vcpu *vcpu, uint64_t linear)
         .read = read_table,
         .context = vcpu,
     };
-    uint64_t guest_physical;
-    void *bytes;
 
-    if (!guest_walk_translate(&walk, linear, &guest_physical) ||
-        aspace_translate(vcpu->guest->aspace, guest_physical, MX_MAP_READ, &bytes) != MX_OK)
-        return NULL;
-    return bytes;
+    return guest_walk_translate(&walk, linear, guest_physical);
 }
 
-static const uint8_t *find_cached(struct vcpu *vcpu, uint64_t linear)
+static bool cache_is_valid(struct vcpu *vcpu, uint64_t linear)
 {
     const struct insn_cache *cache = &vcpu->arch.insn_cache;
 
-    if (!cache->bytes || cache->linear_page != (linear & ~PAGE_MASK) ||
-        cache->cr3 != hypervisor_backend->read_control(vcpu, VCPU_CR3) ||
-        cache->flush_generation != flush_generation(vcpu))
-        return NULL;
-    return cache->bytes + (linear & PAGE_MASK);
+    return cache->bytes && cache->linear_page == (linear & ~PAGE_MASK) &&
+           cache->cr3 == hypervisor_backend->read_control(vcpu, VCPU_CR3) &&
+           cache->flush_generation == flush_generation(vcpu);
 }
 
-static const uint8_t *find_and_cache(struct vcpu *vcpu, uint64_t linear)
+// Whether the byte is in the cache and has the value. The page may be taken away at any time: with
+// this CPU among those that use the guest's translations, whoever takes it after the look at the
+// generation waits until interrupts are on again (<arch/aspace_state.h>).
+static bool cached_byte_is(struct vcpu *vcpu, uint64_t linear, uint8_t value)
+{
+    uint64_t *active_cpus = &vcpu->guest->aspace->arch.active_cpus;
+    arch_interrupt_state_t state = arch_interrupts_save();
+    uint64_t bit = (uint64_t)1 << arch_current_cpu()->index;
+    bool is_same;
+
+    if (!(__atomic_load_n(active_cpus, __ATOMIC_SEQ_CST) & bit))
+        __atomic_fetch_or(active_cpus, bit, __ATOMIC_SEQ_CST);
+    is_same = cache_is_valid(vcpu, linear) &&
+              vcpu->arch.insn_cache.bytes[linear & PAGE_MASK] == value;
+    arch_interrupts_restore(state);
+    return is_same;
+}
+
+static void fill_cache(struct vcpu *vcpu, uint64_t linear, uint64_t guest_physical,
+                       uint64_t generation)
 {
     struct insn_cache *cache = &vcpu->arch.insn_cache;
-    uint64_t generation =
-        flush_generation(vcpu); // before the walk: what changes during it makes the entry old
-    const uint8_t *bytes = translate(vcpu, linear);
+    void *bytes;
 
     cache->bytes = NULL;
-    if (!bytes)
-        return NULL;
+    if (aspace_translate(vcpu->guest->aspace, guest_physical & ~(uint64_t)PAGE_MASK, MX_MAP_READ,
+                         &bytes) != MX_OK)
+        return;
     cache->cr3 = hypervisor_backend->read_control(vcpu, VCPU_CR3);
     cache->linear_page = linear & ~PAGE_MASK;
     cache->flush_generation = generation;
-    cache->bytes = bytes - (linear & PAGE_MASK);
-    return bytes;
+    cache->bytes = bytes;
+}
+
+// Copies up to the end of the page; returns how many bytes there are.
+static size_t fetch_on_page(struct vcpu *vcpu, uint64_t linear, uint8_t *bytes, size_t size_bytes)
+{
+    // Before the walk: what changes during it makes the cache old.
+    uint64_t generation = flush_generation(vcpu), guest_physical;
+    size_t on_page = MX_PAGE_SIZE - (linear & PAGE_MASK);
+    size_t count = size_bytes < on_page ? size_bytes : on_page;
+
+    if (!translate(vcpu, linear, &guest_physical) ||
+        aspace_read(vcpu->guest->aspace, guest_physical, bytes, count) != MX_OK)
+        return 0;
+    fill_cache(vcpu, linear, guest_physical, generation);
+    return count;
 }
 
 size_t insn_fetch(struct vcpu *vcpu, uint8_t *bytes)
 {
     uint64_t linear = linear_rip(vcpu, hypervisor_backend->code_bits(vcpu));
-    size_t on_page = MX_PAGE_SIZE - (linear & PAGE_MASK);
-    const uint8_t *from = find_and_cache(vcpu, linear);
+    size_t count = fetch_on_page(vcpu, linear, bytes, INSN_BYTES_MAX);
 
-    if (!from)
-        return 0;
-    if (on_page >= INSN_BYTES_MAX) {
-        memcpy(bytes, from, INSN_BYTES_MAX);
-        return INSN_BYTES_MAX;
-    }
-    memcpy(bytes, from, on_page);
-    from = translate(vcpu, linear + on_page);
-    if (!from)
-        return on_page;
-    memcpy(bytes + on_page, from, INSN_BYTES_MAX - on_page);
-    return INSN_BYTES_MAX;
+    if (count != 0 && count < INSN_BYTES_MAX)
+        count += fetch_on_page(vcpu, linear + count, bytes + count, INSN_BYTES_MAX - count);
+    return count;
 }
 
 uint64_t insn_next_rip(struct vcpu *vcpu, uint8_t opcode, unsigned opcode_bytes)
 {
     uint8_t bytes[INSN_BYTES_MAX];
     unsigned code_bits = hypervisor_backend->code_bits(vcpu);
-    const uint8_t *cached = find_cached(vcpu, linear_rip(vcpu, code_bits));
     size_t prefixes = 0, count;
 
-    if (!cached || *cached != opcode) {
+    if (!cached_byte_is(vcpu, linear_rip(vcpu, code_bits), opcode)) {
         count = insn_fetch(vcpu, bytes);
         prefixes = insn_prefix_count(bytes, count, code_bits);
         // Code that was changed since the CPU ran it: the plain form is the best guess, and only

@@ -157,6 +157,12 @@ static bool write_efer(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
+// It goes into the CPU's own register, which not every CPU has.
+bool guest_tsc_aux_is_legal(uint64_t value)
+{
+    return cpuid_has(CPUID_RDTSCP) ? value <= UINT32_MAX : value == 0;
+}
+
 static bool read_tsc_aux(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
     (void)msr;
@@ -167,6 +173,8 @@ static bool read_tsc_aux(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 static bool write_tsc_aux(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     (void)msr;
+    if (!guest_tsc_aux_is_legal((uint32_t)value))
+        return false;
     vcpu->arch.tsc_aux = (uint32_t)value;
     return true;
 }

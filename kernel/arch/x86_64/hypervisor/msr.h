@@ -15,3 +15,5 @@ enum guest_msr_result guest_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t 
                                       uint8_t *eoi_vector);
 // Whether the eight memory types are ones that exist.
 bool guest_pat_is_legal(uint64_t value);
+// Whether TSC_AUX of this CPU, which may have none, can have the value.
+bool guest_tsc_aux_is_legal(uint64_t value);

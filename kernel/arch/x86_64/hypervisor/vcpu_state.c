@@ -155,7 +155,7 @@ static bool msrs_are_legal(const struct mx_vcpu_state *s)
 {
     return is_canonical(s->lstar) && is_canonical(s->cstar) && is_canonical(s->kernel_gs_base) &&
            is_canonical(s->sysenter_esp) && is_canonical(s->sysenter_eip) &&
-           s->tsc_aux <= UINT32_MAX && guest_pat_is_legal(s->pat);
+           guest_tsc_aux_is_legal(s->tsc_aux) && guest_pat_is_legal(s->pat);
 }
 
 static bool state_is_legal(const struct mx_vcpu_state *s)

@@ -87,8 +87,12 @@ static void post(struct local_apic *apic, uint32_t bits)
 {
     // Release pairs with the exchange in local_apic_take_posted: what was left before is seen
     // there.
-    __atomic_fetch_or(&apic->posted, bits, __ATOMIC_SEQ_CST);
-    apic->ops->notify(apic);
+    uint32_t before = __atomic_fetch_or(&apic->posted, bits, __ATOMIC_SEQ_CST);
+
+    // Who set the bits first tells the owner; a guest that sends without end interrupts nobody
+    // else's CPU without end.
+    if ((before & bits) != bits)
+        apic->ops->notify(apic);
 }
 
 static void set_trigger_mode(struct local_apic *apic, uint8_t vector, bool is_level)

@@ -1,0 +1,107 @@
+"""Random numbers, clocks and vCPUs as a guest sees them."""
+
+import datetime
+import re
+import time
+
+import pytest
+
+from harness import guests
+from harness.guests import LinuxGuest
+
+BASE = '2031-02-03T04:05:06'
+
+
+def test_random_numbers_come_from_the_device(machina):
+    linux = LinuxGuest(machina, 'fast_guest')
+    # The module is loaded behind the prompt's back.
+    linux.run('while [ ! -e /dev/hwrng ]; do sleep 0.1; done')
+    assert linux.run('cat /sys/class/misc/hw_random/rng_current').startswith('virtio_rng.')
+    first, second = (linux.run('head -c 4096 /dev/hwrng | xxd -p') for _ in range(2))
+    data = bytes.fromhex(first.replace('\n', ''))
+    assert len(data) == 4096 and first != second
+    # Each value is there about 16 times; a hundred times would be no accident.
+    assert max(data.count(value) for value in range(256)) < 64
+    machina.send('poweroff\r')
+    linux.wait_end()
+
+
+def test_guest_without_devices_has_none(machina):
+    linux = LinuxGuest(machina, 'fast_guest', '--rng false --console false')
+    # The ids of virtio devices: 2 is a disk, 3 a console, 4 a source of random numbers.
+    devices = linux.run('cat /sys/bus/virtio/devices/*/device').split()
+    assert devices == ['0x0002'] * 4
+    linux.detach()
+    assert f'guest {linux.id} has no virtio console' in machina.run(f'guest console {linux.id}')
+    machina.run(f'guest stop -f {linux.id}')
+
+
+def test_guest_has_the_machines_time(boot_machina):
+    machine = boot_machina(qemu_options=['-rtc', f'base={BASE}'])
+    started = time.monotonic()
+    linux = LinuxGuest(machine, 'fast_guest', '--cpus 2')
+    base = datetime.datetime.fromisoformat(BASE).replace(tzinfo=datetime.timezone.utc).timestamp()
+    expected = base + time.monotonic() - started
+    assert abs(int(linux.run('date +%s')) - expected) <= 3
+    # The clock chip, which nothing but its emulation drives.
+    assert abs(int(linux.run('cat /sys/class/rtc/rtc0/since_epoch')) - expected) <= 3
+    # Seconds of the guest are seconds of the machine, on each of its clocks.
+    before, began = (float(linux.run('cat /proc/uptime').split()[0]), int(linux.run('date +%s'))), time.monotonic()
+    linux.run('sleep 5')
+    elapsed = time.monotonic() - began
+    after = (float(linux.run('cat /proc/uptime').split()[0]), int(linux.run('date +%s')))
+    assert 4.9 <= elapsed < 8
+    assert abs(after[0] - before[0] - elapsed) < 0.7
+    assert abs(after[1] - before[1] - elapsed) < 1.7
+    # No clock source was given up as unstable.
+    assert 'unstable' not in linux.run('dmesg')
+    assert re.search(r'kvm-clock|tsc', linux.run('cat /sys/devices/system/clocksource/clocksource0/current_clocksource'))
+
+
+def test_four_vcpus_come_up(machina):
+    linux = LinuxGuest(machina, 'fast_guest', '--cpus 4')
+    assert linux.run('nproc') == '4\n'
+    assert linux.run('cat /sys/devices/system/cpu/online') == '0-3\n'
+    for cpu in range(4):
+        assert linux.run(f'taskset {1 << cpu:x} sh -c "cut -d \' \' -f 39 /proc/self/stat"') == f'{cpu}\n'
+    assert not re.search(r'stall|soft lockup|not responding', linux.run('dmesg'))
+    linux.detach()
+    vcpus = guests.sample(machina, f'--guest {linux.id}')['vcpus']
+    assert [row['vcpu'] for row in vcpus] == [0, 1, 2, 3]
+    assert all(row['vm_entry'] > 100 for row in vcpus)
+    assert machina.run(f'guest stop {linux.id}') == f'guest {linux.id} ended: powered off\n'
+
+
+@pytest.mark.parametrize('cpus', [1, 8])
+def test_host_of_any_size_runs_guests(boot_machina, cpus):
+    machine = boot_machina(cpus=cpus)
+    assert len(guests.sample(machine, '-c')['cpus']) == cpus
+    linux = LinuxGuest(machine, 'fast_guest', '--cpus 2')
+    assert linux.run('nproc') == '2\n'
+    machine.send('poweroff\r')
+    assert linux.wait_end() == 'powered off'
+
+
+def test_two_guests_with_four_vcpus_share_two_cpus_fairly(machina):
+    count = 'for i in 1 2 3 4; do (n=0; while :; do n=$((n + 1)); echo $n >/tmp/n$i; done) & done; true'
+    linux = []
+    for _ in range(2):
+        linux.append(LinuxGuest(machina, 'fast_guest', '--cpus 4'))
+        linux[-1].run(count)
+        linux[-1].detach()
+
+    def progress(guest):
+        guest.attach()
+        numbers = [int(word) for word in guest.run('cat /tmp/n1 /tmp/n2 /tmp/n3 /tmp/n4').split()]
+        guest.detach()
+        return numbers
+
+    before = [progress(guest) for guest in linux]
+    machina.pause(12)
+    after = [progress(guest) for guest in linux]
+    work = [sum(late) - sum(early) for early, late in zip(before, after)]
+    assert min(work) > 0.6 * max(work), work
+    for early, late in zip(before, after):
+        assert all(b > a for a, b in zip(early, late)), (early, late)
+    for guest in linux:
+        machina.run(f'guest stop -f {guest.id}')
