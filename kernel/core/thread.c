@@ -218,6 +218,16 @@ static void finish_switch(void)
     wait_queue_wake_one_locked(&reaper_queue, MX_OK);
 }
 
+// `next` is marked as running; returns when `previous` runs again.
+static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *next)
+{
+    cpu->stats.context_switches++;
+    running_threads[cpu->index] = next;
+    arch_set_current_thread(next);
+    arch_thread_switch(previous, next);
+    finish_switch();
+}
+
 // Gives the CPU to whoever is next. The caller has set the running thread's state (and queued it elsewhere if it
 // blocks); if it is still RUNNING it stays eligible. Returns when the thread runs again.
 static void schedule_locked(void)
@@ -249,11 +259,28 @@ static void schedule_locked(void)
         previous->state = THREAD_READY;
     if (previous->state == THREAD_DEAD)
         queue->dead = previous;
-    cpu->stats.context_switches++;
-    running_threads[cpu->index] = next;
-    arch_set_current_thread(next);
-    arch_thread_switch(previous, next);
-    finish_switch();
+    switch_to(cpu, previous, next);
+}
+
+// Gives the CPU, and the rest of the slice, from a thread that blocks to one that it has just woken. False: others have
+// waited for longer.
+static bool hand_over_locked(struct thread *next)
+{
+    struct thread *previous = arch_current_thread();
+    struct cpu *cpu = arch_current_cpu();
+    struct run_queue *queue = run_queue_of(cpu);
+    const struct thread *first = LIST_FIRST(&queue->threads, struct thread, node);
+
+    place_in_queue(queue, next);
+    if (first != NULL && next->virtual_runtime_ns > first->virtual_runtime_ns + SLICE_NS)
+        return false;
+    mx_time_t now = arch_time_now();
+    account_runtime(previous, now);
+    next->state = THREAD_RUNNING;
+    next->cpu = cpu;
+    next->last_start = now;
+    switch_to(cpu, previous, next);
+    return true;
 }
 
 // --- life of a thread ---------------------------------------------------------------------------
@@ -516,22 +543,52 @@ void wait_queue_init(struct wait_queue *queue)
 mx_status_t wait_queue_block_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
                                     arch_interrupt_state_t state)
 {
-    struct thread *self = thread_current();
+    return wait_queue_hand_over_locked(queue, deadline, is_interruptible, state, NULL);
+}
 
-    if (is_interruptible && thread_is_killed(self)) {
-        spin_unlock(&sched_lock, state);
-        return MX_ERR_CANCELED;
+struct thread *wait_queue_take_one_locked(struct wait_queue *queue, mx_status_t status)
+{
+    struct thread *thread = LIST_FIRST(&queue->threads, struct thread, node);
+
+    if (thread != NULL) {
+        list_remove(&thread->node);
+        thread->wait_status = status;
+        thread->state = THREAD_READY;
     }
-    if (deadline != MX_TIME_INFINITE && deadline <= arch_time_now()) {
+    return thread;
+}
+
+void thread_make_ready_locked(struct thread *thread)
+{
+    make_ready(thread);
+}
+
+mx_status_t wait_queue_hand_over_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
+                                        arch_interrupt_state_t state, struct thread *next)
+{
+    struct thread *self = thread_current();
+    mx_status_t early = MX_OK;
+
+    if (is_interruptible && thread_is_killed(self))
+        early = MX_ERR_CANCELED;
+    else if (deadline != MX_TIME_INFINITE && deadline <= arch_time_now())
+        early = MX_ERR_TIMED_OUT;
+    if (early != MX_OK) {
+        if (next != NULL)
+            make_ready(next);
         spin_unlock(&sched_lock, state);
-        return MX_ERR_TIMED_OUT;
+        return early;
     }
     self->state = THREAD_BLOCKED;
     self->is_wait_interruptible = is_interruptible;
     list_add_tail(&queue->threads, &self->node);
     if (deadline != MX_TIME_INFINITE)
         timer_set(&self->wait_timer, deadline);
-    schedule_locked();
+    if (next == NULL || !hand_over_locked(next)) {
+        if (next != NULL)
+            make_ready(next);
+        schedule_locked();
+    }
     mx_status_t status = self->wait_status;
     spin_unlock(&sched_lock, state);
     // The call-back takes sched_lock, so the timer is stopped only now; until then it finds a running thread.

@@ -97,6 +97,14 @@ void wait_queue_init(struct wait_queue *queue);
 // "check, then block" atomic: whoever wakes takes sched_lock too.
 mx_status_t wait_queue_block_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
                                     arch_interrupt_state_t state);
+// The same, giving the CPU straight to `next` (from wait_queue_take_one_locked, in the same critical section) where that is
+// fair; `next` may be NULL.
+mx_status_t wait_queue_hand_over_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
+                                        arch_interrupt_state_t state, struct thread *next);
+// Takes the first thread out of the queue, with its status, for the caller to hand over to or to make ready before it
+// lets sched_lock or interrupts go. NULL: there is none. sched_lock held.
+struct thread *wait_queue_take_one_locked(struct wait_queue *queue, mx_status_t status);
+void thread_make_ready_locked(struct thread *thread);
 // Wakes the first thread with `status`; returns whether there was one. sched_lock held.
 bool wait_queue_wake_one_locked(struct wait_queue *queue, mx_status_t status);
 void wait_queue_wake_all_locked(struct wait_queue *queue, mx_status_t status);

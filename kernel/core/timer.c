@@ -91,7 +91,8 @@ void timer_program(struct cpu *cpu)
 
     if (cpu->timers != NULL && cpu->timers->deadline < deadline)
         deadline = cpu->timers->deadline;
-    if (deadline == cpu->hardware_deadline)
+    // An interrupt that comes too early only sets the hardware again; to move it back each time would cost more.
+    if (deadline >= cpu->hardware_deadline)
         return;
     cpu->hardware_deadline = deadline;
     arch_time_set_timer(deadline);

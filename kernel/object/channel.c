@@ -112,8 +112,9 @@ static void receiver_init(struct receiver *receiver)
     wait_queue_init(&receiver->waiter);
 }
 
-// Hands the receiver its outcome and lets it go on; pair lock held. `parcel` may be NULL: the peer is gone.
-static void receiver_finish(struct receiver *receiver, const struct parcel *parcel)
+// Hands the receiver its outcome and lets it go on, or, with `hand_over`, leaves that to the caller, who keeps interrupts
+// disabled until then; pair lock held. `parcel` may be NULL: the peer is gone.
+static void receiver_finish(struct receiver *receiver, const struct parcel *parcel, struct thread **hand_over)
 {
     list_remove(&receiver->node);
     if (parcel != NULL) {
@@ -125,7 +126,10 @@ static void receiver_finish(struct receiver *receiver, const struct parcel *parc
     }
     spin_acquire(&sched_lock);
     receiver->is_done = true;
-    wait_queue_wake_one_locked(&receiver->waiter, MX_OK);
+    if (hand_over != NULL)
+        *hand_over = wait_queue_take_one_locked(&receiver->waiter, MX_OK);
+    else
+        wait_queue_wake_one_locked(&receiver->waiter, MX_OK);
     spin_release(&sched_lock);
 }
 
@@ -134,7 +138,7 @@ static void finish_all(struct list_node *receivers)
     struct receiver *receiver;
 
     while ((receiver = LIST_FIRST(receivers, struct receiver, node)) != NULL)
-        receiver_finish(receiver, NULL);
+        receiver_finish(receiver, NULL, NULL);
 }
 
 static struct message *take_first_locked(struct channel *channel)
@@ -270,8 +274,9 @@ static mx_status_t parcel_make_block(struct parcel *parcel)
     return MX_OK;
 }
 
-// Puts the message where the peer of `channel` finds it; pair lock held.
-static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel)
+// Puts the message where the peer of `channel` finds it; pair lock held. `hand_over` as for receiver_finish; stays as it is if
+// nobody waits.
+static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel, struct thread **hand_over)
 {
     struct channel *peer = channel->peer;
 
@@ -281,7 +286,7 @@ static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel
     if (receiver == NULL)
         receiver = LIST_FIRST(&peer->servers, struct receiver, node);
     if (receiver != NULL) {
-        receiver_finish(receiver, parcel);
+        receiver_finish(receiver, parcel, hand_over);
         return MX_OK;
     }
     if (peer->message_count >= UNREAD_MAX)
@@ -299,7 +304,7 @@ static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel
 static mx_status_t deliver(struct channel *channel, struct parcel *parcel)
 {
     arch_interrupt_state_t state = spin_lock(&channel->pair->lock);
-    mx_status_t status = deliver_locked(channel, parcel);
+    mx_status_t status = deliver_locked(channel, parcel, NULL);
     spin_unlock(&channel->pair->lock, state);
     if (status != MX_OK)
         parcel_drop(parcel);
@@ -488,41 +493,44 @@ int64_t sys_channel_read(mx_handle_t handle, uaddr_t bytes, uint32_t capacity_by
 
 // --- calls, and those who serve them ---------------------------------------------------------------
 
-// Waits until the receiver is done and takes it off its list. PEER_CLOSED, TIMED_OUT, CANCELED.
-static mx_status_t receiver_wait(struct channel *channel, struct receiver *receiver, mx_time_t deadline)
+// Enters the list and waits there until the receiver is done, giving the CPU to `next`, which may be NULL. The caller holds the
+// pair's lock with `state`; it is released. PEER_CLOSED, TIMED_OUT, CANCELED.
+static mx_status_t receiver_wait(struct channel *channel, struct receiver *receiver, struct list_node *list,
+                                 mx_time_t deadline, arch_interrupt_state_t state, struct thread *next)
 {
-    mx_status_t status = MX_OK;
-
-    arch_interrupt_state_t state = spin_lock(&sched_lock);
-    if (receiver->is_done)
-        spin_unlock(&sched_lock, state);
-    else
-        status = wait_queue_block_locked(&receiver->waiter, deadline, true, state);
-    // A message may still have come between the end of the wait and here.
-    state = spin_lock(&channel->pair->lock);
-    list_remove(&receiver->node);
-    spin_unlock(&channel->pair->lock, state);
+    list_add_tail(list, &receiver->node);
+    spin_acquire(&sched_lock);
+    spin_release(&channel->pair->lock);
+    mx_status_t status = wait_queue_hand_over_locked(&receiver->waiter, deadline, true, state, next);
+    if (status != MX_OK) {
+        // A message may still have come between the end of the wait and here.
+        state = spin_lock(&channel->pair->lock);
+        list_remove(&receiver->node);
+        spin_unlock(&channel->pair->lock, state);
+    }
     if (receiver->is_done)
         status = receiver->has_parcel ? MX_OK : MX_ERR_PEER_CLOSED;
     return status;
 }
 
-static mx_status_t call_start(struct channel *channel, struct receiver *call, struct parcel *request)
+// Sends the request and waits for the reply.
+static mx_status_t call_send(struct channel *channel, struct receiver *call, struct parcel *request,
+                             mx_time_t deadline)
 {
     struct channel_pair *pair = channel->pair;
+    struct thread *next = NULL;
     mx_status_t status = MX_ERR_PEER_CLOSED; // this end has no handles left: no reply can reach it
 
     arch_interrupt_state_t state = spin_lock(&pair->lock);
     if (!channel->is_closed) {
         call->transaction = ++pair->next_transaction | 0x80000000u;
         memcpy(parcel_bytes(request), &call->transaction, sizeof(call->transaction));
-        status = deliver_locked(channel, request);
+        status = deliver_locked(channel, request, &next);
     }
     if (status == MX_OK)
-        list_add_tail(&channel->calls, &call->node);
+        return receiver_wait(channel, call, &channel->calls, deadline, state, next);
     spin_unlock(&pair->lock, state);
-    if (status != MX_OK)
-        parcel_drop(request);
+    parcel_drop(request);
     return status;
 }
 
@@ -538,9 +546,7 @@ static mx_status_t call_exchange(struct channel *channel, struct mx_channel_call
     if (status != MX_OK)
         return status;
     receiver_init(&call);
-    status = call_start(channel, &call, &request);
-    if (status == MX_OK)
-        status = receiver_wait(channel, &call, deadline);
+    status = call_send(channel, &call, &request, deadline);
     if (status != MX_OK)
         return status;
     return parcel_to_user(&call.parcel, (uaddr_t)args->reply_bytes, args->reply_capacity_bytes,
@@ -583,44 +589,56 @@ int64_t sys_channel_call(mx_handle_t handle, uaddr_t user_args, mx_time_t deadli
                         args.reply_size_bytes, args.reply_handle_count);
 }
 
-// Takes the oldest message, or waits for one.
-static mx_status_t receive(struct channel *channel, struct receiver *server, mx_time_t deadline)
+// Sends the reply, if there is one, and takes the oldest message or waits for one.
+static mx_status_t reply_and_wait(struct channel *channel, struct receiver *server, struct parcel *reply,
+                                  mx_time_t deadline)
 {
+    struct thread *next = NULL;
+    struct message *message = NULL;
+    bool is_replied = false;
+    mx_status_t status = MX_OK;
+
     arch_interrupt_state_t state = spin_lock(&channel->pair->lock);
-    struct message *message = take_first_locked(channel);
-    bool is_over = message == NULL && (channel->peer->is_closed || channel->is_closed);
-    if (message == NULL && !is_over)
-        list_add_tail(&channel->servers, &server->node);
+    if (reply != NULL)
+        status = deliver_locked(channel, reply, &next);
+    if (status == MX_OK) {
+        message = take_first_locked(channel);
+        if (message == NULL && (channel->peer->is_closed || channel->is_closed))
+            status = MX_ERR_PEER_CLOSED;
+        is_replied = true;
+    }
+    if (status == MX_OK && message == NULL)
+        return receiver_wait(channel, server, &channel->servers, deadline, state, next);
+    if (next != NULL) {
+        spin_acquire(&sched_lock);
+        thread_make_ready_locked(next);
+        spin_release(&sched_lock);
+    }
     spin_unlock(&channel->pair->lock, state);
-    if (is_over)
-        return MX_ERR_PEER_CLOSED;
-    if (message == NULL)
-        return receiver_wait(channel, server, deadline);
+    if (reply != NULL && !is_replied)
+        parcel_drop(reply);
     server->parcel.message = message;
-    return MX_OK;
+    return status;
 }
 
 static mx_status_t reply_and_receive(struct channel *channel, struct mx_channel_serve_args *args,
                                      mx_time_t deadline)
 {
     struct receiver server;
+    struct parcel reply;
     mx_status_t status = MX_OK;
 
     if (args->reply_size_bytes == 0 && args->reply_handle_count != 0) {
         consume_user_handles((uaddr_t)args->reply_handles, args->reply_handle_count);
         return MX_ERR_INVALID_ARGS;
     }
-    // The reply is on its way before the receiver's parcel is needed: both use the same room.
-    if (args->reply_size_bytes != 0) {
+    if (args->reply_size_bytes != 0)
         status = parcel_from_user(channel, (uaddr_t)args->reply_bytes, args->reply_size_bytes,
-                                  (uaddr_t)args->reply_handles, args->reply_handle_count, &server.parcel);
-        if (status == MX_OK)
-            status = deliver(channel, &server.parcel);
-    }
+                                  (uaddr_t)args->reply_handles, args->reply_handle_count, &reply);
     if (status != MX_OK)
         return status;
     receiver_init(&server);
-    status = receive(channel, &server, deadline);
+    status = reply_and_wait(channel, &server, args->reply_size_bytes != 0 ? &reply : NULL, deadline);
     if (status != MX_OK)
         return status;
     return parcel_to_user(&server.parcel, (uaddr_t)args->request_bytes, args->request_capacity_bytes,

@@ -29,6 +29,7 @@ struct object {
     struct spinlock lock;
     mx_signals_t signals;
     struct list_node observers;
+    uint32_t async_wait_count; // atomic; see wait.c
     struct object *let_go_next; // in a thread's list of objects to see to
     uint32_t is_let_go;         // atomic: it waits there to be told that it has no handles
 };

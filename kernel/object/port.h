@@ -27,6 +27,7 @@ struct port {
     struct list_node queue; // struct port_source; with `owned` under object.lock
     struct list_node owned;
     uint32_t user_packet_count;
+    uint32_t async_wait_count; // atomic; see wait.c
     uint32_t waiter_count; // threads in `waiters` or about to be; object.lock
     struct wait_queue waiters;
 };

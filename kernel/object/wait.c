@@ -122,12 +122,41 @@ struct async_wait {
     struct job *job;       // referenced
 };
 
+// A signal tells all that wait for it, and a cancel looks through all of a port, with interrupts disabled.
+#define ASYNC_WAIT_OBJECT_MAX 1024
+#define ASYNC_WAIT_PORT_MAX   8192
+
+static bool count_up(uint32_t *count, uint32_t limit)
+{
+    if (__atomic_fetch_add(count, 1, __ATOMIC_RELAXED) < limit)
+        return true;
+    __atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+static bool count_async_wait(struct object *object, struct port *port)
+{
+    if (!count_up(&object->async_wait_count, ASYNC_WAIT_OBJECT_MAX))
+        return false;
+    if (count_up(&port->async_wait_count, ASYNC_WAIT_PORT_MAX))
+        return true;
+    __atomic_fetch_sub(&object->async_wait_count, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void uncount_async_wait(struct object *object, struct port *port)
+{
+    __atomic_fetch_sub(&object->async_wait_count, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&port->async_wait_count, 1, __ATOMIC_RELAXED);
+}
+
 static void async_wait_consumed(struct port_source *source)
 {
     struct async_wait *wait = CONTAINER_OF(source, struct async_wait, source);
     struct job *job = wait->job;
 
     object_remove_observer(wait->object, &wait->observer);
+    uncount_async_wait(wait->object, wait->port);
     object_release(wait->object);
     object_free(job, wait, sizeof(*wait));
     object_release(&job->object);
@@ -146,9 +175,14 @@ static mx_status_t async_wait_start(struct object *object, struct port *port, ui
                                     mx_signals_t signals)
 {
     struct job *job = process_current()->job;
-    struct async_wait *wait = object_alloc(job, sizeof(*wait));
 
+    if (!count_async_wait(object, port)) {
+        object_release(object);
+        return MX_ERR_NO_RESOURCES;
+    }
+    struct async_wait *wait = object_alloc(job, sizeof(*wait));
     if (wait == NULL) {
+        uncount_async_wait(object, port);
         object_release(object);
         return MX_ERR_NO_MEMORY;
     }

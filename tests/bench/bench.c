@@ -1,7 +1,9 @@
-// Executed instructions of what matters, printed as `bench: NAME MINIMUM MEDIAN` for tests/bench/run.
+// Executed instructions of what matters, printed as `bench: NAME MINIMUM MEDIAN` for
+// tests/bench/run.
 //
-// Run under -icount, where one tick of the time stamp counter is one instruction. Without arguments all rows are measured;
-// `bench linux` only starts the Linux guest, `bench device` is the program's own second process.
+// Run under -icount, where one tick of the time stamp counter is one instruction. Without arguments
+// all rows are measured; `bench linux` only starts the Linux guest, `bench device` is the program's
+// own second process.
 
 #include <stdio.h>
 #include <string.h>

@@ -13,26 +13,27 @@
 #include "tests/system/child.h"
 #include "tests/system/hypervisor/guest_fixture.h"
 
-#define GUEST(name)                                                        \
-    extern const char guest_##name[], guest_##name##_end[];                \
+#define GUEST(name)                                         \
+    extern const char guest_##name[], guest_##name##_end[]; \
     static const struct guest_code code_##name = {guest_##name, guest_##name##_end};
 #include "tests/bench/x86_64/bench_guest_list.h"
 #undef GUEST
 
-#define ROUNDS       (SAMPLES_WARM_UP + SAMPLES_MAX)
-#define STAMPS       (0x1000 / 8) // of bench_device, index in guest_data()
+#define ROUNDS        (SAMPLES_WARM_UP + SAMPLES_MAX)
+#define STAMPS        (0x1000 / 8) // of bench_device, index in guest_data()
 #define OFFSET_STAMPS (0x800 / 8)
-#define OFFSET_DONE  1
-#define LINE_VECTOR  0x41
-#define MSI_ADDRESS  UINT64_C(0xfee00000)
-#define DEVICE_PORT  MX_STARTUP_USER
-#define DEVICE_LINE  (MX_STARTUP_USER + 1)
+#define OFFSET_DONE   1
+#define LINE_VECTOR   0x41
+#define MSI_ADDRESS   UINT64_C(0xfee00000)
+#define DEVICE_PORT   MX_STARTUP_USER
+#define DEVICE_LINE   (MX_STARTUP_USER + 1)
 
 static struct guest_fixture guest;
 
 static mx_status_t set_trap(uint32_t kind, uint64_t addr, uint64_t size_bytes, mx_handle_t port)
 {
-    struct mx_trap trap = {.kind = kind, .port = port, .addr = addr, .size_bytes = size_bytes, .key = 2};
+    struct mx_trap trap = {
+        .kind = kind, .port = port, .addr = addr, .size_bytes = size_bytes, .key = 2};
 
     return mx_guest_set_trap(guest.guest, &trap);
 }
@@ -52,7 +53,9 @@ static bool serve(void)
             packet.io.data = 0x1234;
             break;
         case MX_VCPU_PACKET_MEM:
-            if (!device_access_emulate(&packet, guest.ram, GUEST_RAM_BYTES, 0x5678))
+            if (packet.mem.is_decoded)
+                packet.mem.data = 0x5678;
+            else if (!device_access_emulate(&packet, guest.ram, GUEST_RAM_BYTES, 0x5678))
                 return false;
             break;
         case MX_VCPU_PACKET_NONE:
@@ -84,9 +87,11 @@ static void measure(const char *name, const struct guest_code *code)
 
     if (!guest_start(&guest, code))
         return;
-    if (mx_port_create(&port) == MX_OK && set_trap(MX_TRAP_IO_BELL, GUEST_PORT_BELL, 4, port) == MX_OK &&
+    if (mx_port_create(&port) == MX_OK &&
+        set_trap(MX_TRAP_IO_BELL, GUEST_PORT_BELL, 4, port) == MX_OK &&
         set_trap(MX_TRAP_BELL, GUEST_BELL, 0x1000, port) == MX_OK &&
-        set_trap(MX_TRAP_MEM, GUEST_DEVICE, 0x1000, MX_HANDLE_INVALID) == MX_OK && collect(values)) {
+        set_trap(MX_TRAP_MEM, GUEST_DEVICE, 0x1000, MX_HANDLE_INVALID) == MX_OK &&
+        collect(values)) {
         if (name == NULL)
             overhead = samples_median(values, SAMPLES_MAX);
         else
@@ -98,7 +103,8 @@ static void measure(const char *name, const struct guest_code *code)
     close_handle(port);
 }
 
-// --- the device process ---------------------------------------------------------------------------
+// --- the device process
+// ---------------------------------------------------------------------------
 
 struct device_report {
     uint64_t woken[ROUNDS], raised[ROUNDS];
@@ -107,7 +113,8 @@ struct device_report {
 int guest_rows_run_device(void)
 {
     static struct device_report report;
-    mx_handle_t port = startup_handle_look(DEVICE_PORT, 0), line = startup_handle_look(DEVICE_LINE, 0);
+    mx_handle_t port = startup_handle_look(DEVICE_PORT, 0),
+                line = startup_handle_look(DEVICE_LINE, 0);
     struct mx_port_packet packet;
 
     if (mx_channel_write(startup_channel(), "r", 1, NULL, 0) != MX_OK)
@@ -136,12 +143,13 @@ static bool start_device(struct child *device, mx_handle_t port, mx_handle_t lin
     char byte;
 
     return process_launch_file(&spec, "bin/bench", &device->process) == MX_OK &&
-           mx_object_wait_one(device->channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
+           mx_object_wait_one(device->channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) ==
+               MX_OK &&
            mx_channel_read(device->channel, &byte, 1, NULL, 0, NULL) == MX_OK;
 }
 
-// How far the guest's time stamp counter is ahead of the host's. The guest takes stamps around a port read and the
-// VMM around its answer; the ways out and in are taken to be of the same length.
+// How far the guest's time stamp counter is ahead of the host's. The guest takes stamps around a
+// port read and the VMM around its answer; the ways out and in are taken to be of the same length.
 static bool find_offset(uint64_t *offset)
 {
     struct mx_vcpu_packet packet = {0};
@@ -180,7 +188,8 @@ static void print_device_rows(const struct device_report *report, uint64_t offse
 static bool run_device(mx_handle_t port, mx_handle_t line)
 {
     static struct device_report report;
-    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = MSI_ADDRESS, .data = LINE_VECTOR};
+    struct mx_irq_route route = {
+        .kind = MX_IRQ_ROUTE_MSI, .addr = MSI_ADDRESS, .data = LINE_VECTOR};
     struct child device;
     uint64_t offset = 0;
 
@@ -188,9 +197,10 @@ static bool run_device(mx_handle_t port, mx_handle_t line)
         mx_guest_irq_route(line, &route) != MX_OK ||
         !start_device(&device, with_rights(port, MX_RIGHT_SAME), with_rights(line, MX_RIGHT_SAME)))
         return false;
-    bool is_done = find_offset(&offset) && serve() &&
-                   mx_object_wait_one(device.channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
-                   mx_channel_read(device.channel, &report, sizeof(report), NULL, 0, NULL) == MX_OK;
+    bool is_done =
+        find_offset(&offset) && serve() &&
+        mx_object_wait_one(device.channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
+        mx_channel_read(device.channel, &report, sizeof(report), NULL, 0, NULL) == MX_OK;
     (void)child_finish(&device);
     if (is_done)
         print_device_rows(&report, offset);

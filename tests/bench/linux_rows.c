@@ -51,7 +51,8 @@ static bool wait_for(mx_handle_t stream, const char *text, char *window, size_t 
             memmove(window, window + used - 128, 129);
             used = 128;
         }
-        if (stream_read_some(stream, window + used, window_bytes - used - 1, deadline, &actual) != MX_OK)
+        if (stream_read_some(stream, window + used, window_bytes - used - 1, deadline, &actual) !=
+            MX_OK)
             return false;
         used += actual;
         window[used] = '\0';
@@ -108,7 +109,8 @@ void linux_rows_measure(void)
         return;
     if (attach(id, &stream) == MX_OK) {
         follow_boot(id, stream, started);
-        samples_print_value("linux-memory-kib", (before.free_bytes - machine_counts().free_bytes) / 1024);
+        samples_print_value("linux-memory-kib",
+                            (before.free_bytes - machine_counts().free_bytes) / 1024);
         close_handle(stream);
     }
     stop(id);

@@ -1,4 +1,5 @@
-// Samples of one operation in time stamp ticks, which are executed instructions when QEMU counts them.
+// Samples of one operation in time stamp ticks, which are executed instructions when QEMU counts
+// them.
 #pragma once
 
 #include <stddef.h>

@@ -53,6 +53,34 @@ def wait_until(machine, condition, seconds=30):
     raise AssertionError(f'not true within {seconds} s')
 
 
+def resources(machine):
+    """What a leak would show in. Free memory is not in it: page tables and the heap's slabs stay for the next user."""
+    memory = sample(machine, '-m')['memory']
+    return {key: memory[key] for key in ['object_count', 'handle_count', 'vmo_bytes']}
+
+
+def settled_resources(machine):
+    """The same twice in a row: the command before is taken apart while the next one starts."""
+    last = resources(machine)
+    while True:
+        now = resources(machine)
+        if now == last:
+            return now
+        last = now
+
+
+def wait_resources_return(machine, before, seconds=10):
+    last = {}
+
+    def are_back():
+        last.update(resources(machine))
+        return all(last[key] <= before[key] for key in before)
+
+    try:
+        wait_until(machine, are_back, seconds)
+    except AssertionError:
+        raise AssertionError(f'before {before}, now {last}') from None
+
 def kill(machine, guest_id):
     """Ends a guest, if it has not ended by itself."""
     if list_guests(machine)[guest_id]['state'] != 'ended':

@@ -120,7 +120,8 @@ class Machina:
 def run_system_test(config, name):
     """Boots Machina with a system test program in place of the shell; returns its output and, if the run failed, how."""
     images = TOP / 'build' / config.getoption('arch') / 'test'
-    machine = Machina(config, config.log_folder / f'{name}.log', cmdline=f'machina.run={name}', images=images)
+    machine = Machina(config, config.log_folder / f'{name}.log', memory='1G', cmdline=f'machina.run={name}',
+                      images=images)
     started = time.monotonic()
     problem = ''
     try:

@@ -14,34 +14,15 @@ def refuse(machina):
 
     def launch(command, expected):
         machina.run('guest launch no_such_package')  # whatever the first refusal brings along
-        before, listed = resources(machina), guests.list_guests(machina)
+        before, listed = guests.settled_resources(machina), guests.list_guests(machina)
         output = machina.run(command)
         message, _, status = output.rstrip('\n').rpartition('\n')
         assert re.search(expected, message), output
         assert re.fullmatch(r'\(guest: exit status [1-9]\d*\)', status), output
         assert set(guests.list_guests(machina)) == set(listed)
-        assert_resources_return(machina, before)
+        guests.wait_resources_return(machina, before)
 
     return launch
-
-
-def resources(machine):
-    """What a leak would show in. Tables of pages and the heap's slabs stay with the kernel for the next user."""
-    memory = guests.sample(machine, '-m')['memory']
-    return {key: memory[key] for key in ['object_count', 'handle_count', 'vmo_bytes']}
-
-
-def assert_resources_return(machine, before):
-    last = {}
-
-    def are_back():
-        last.update(resources(machine))
-        return last == before
-
-    try:
-        guests.wait_until(machine, are_back, 5)
-    except AssertionError:
-        raise AssertionError(f'before {before}, now {last}') from None
 
 
 @pytest.mark.parametrize('package', sorted(EXPECTED))

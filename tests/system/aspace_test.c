@@ -6,8 +6,8 @@
 #include "tests/system/child.h"
 #include "tests/test.h"
 
-#define PAGE MX_PAGE_SIZE
-#define RW   (MX_MAP_READ | MX_MAP_WRITE)
+#define PAGE       MX_PAGE_SIZE
+#define RW         (MX_MAP_READ | MX_MAP_WRITE)
 #define FREE_PLACE UINT64_C(0x500000000000)
 
 static mx_handle_t vmo;
@@ -98,8 +98,13 @@ TEST(specific_place_is_used_and_overlap_refused)
 
 TEST(specific_place_must_be_in_user_memory)
 {
-    static const uint64_t outside[] = {0, 0x1000, 0x00007ffffffff000, 0x0000800000000000,
-                                       0xffff800000000000, 0xffffffff80000000, 0xfffffffffffff000};
+    static const uint64_t outside[] = {0,
+                                       0x1000,
+                                       0x00007ffffffff000,
+                                       0x0000800000000000,
+                                       0xffff800000000000,
+                                       0xffffffff80000000,
+                                       0xfffffffffffff000};
     ASSERT_TRUE(make(PAGE * 2));
     for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
         uint64_t addr = outside[i];
@@ -291,7 +296,8 @@ TEST(other_processes_space_can_be_filled)
     EXPECT_GE(info.mapped_bytes, PAGE);
     ASSERT_OK(mx_task_kill(process, 0));
     addr = 0x20000;
-    EXPECT_STATUS(MX_ERR_BAD_STATE, mx_aspace_map(aspace, RW | MX_MAP_SPECIFIC, vmo, 0, PAGE, &addr));
+    EXPECT_STATUS(MX_ERR_BAD_STATE,
+                  mx_aspace_map(aspace, RW | MX_MAP_SPECIFIC, vmo, 0, PAGE, &addr));
     close_handle(process);
     close_handle(aspace);
     close_handle(vmo);
@@ -313,7 +319,8 @@ TEST(mappings_leak_nothing)
     EXPECT_LE(before.free_bytes, machine_counts().free_bytes + (512 << 10));
 }
 
-// --- several CPUs ---------------------------------------------------------------------------------
+// --- several CPUs
+// ---------------------------------------------------------------------------------
 
 static struct {
     uint64_t addr;

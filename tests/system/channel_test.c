@@ -46,7 +46,8 @@ TEST(messages_keep_their_order)
         ASSERT_OK(mx_channel_read(ends[1], &value, sizeof(value), NULL, 0, NULL));
         EXPECT_EQ(value, i);
     }
-    EXPECT_STATUS(MX_ERR_SHOULD_WAIT, mx_channel_read(ends[1], &value, sizeof(value), NULL, 0, NULL));
+    EXPECT_STATUS(MX_ERR_SHOULD_WAIT,
+                  mx_channel_read(ends[1], &value, sizeof(value), NULL, 0, NULL));
     close_both();
 }
 
@@ -184,7 +185,8 @@ TEST(read_checks_handles_and_pointers)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS,
                   mx_channel_read(ends[1], (char *)0xffff800000001000, 1, NULL, 0, actual));
     ASSERT_OK(mx_channel_write(ends[0], "a", 1, NULL, 0));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_channel_read(ends[1], actual, 1, NULL, 0, (uint32_t *)16));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_channel_read(ends[1], actual, 1, NULL, 0, (uint32_t *)16));
     close_both();
 }
 
@@ -264,7 +266,8 @@ TEST(nested_channels_are_taken_apart)
     EXPECT_TRUE(machine_counts_return_to(&before));
 }
 
-// --- calls ----------------------------------------------------------------------------------------
+// --- calls
+// ----------------------------------------------------------------------------------------
 
 static void answer(void *argument)
 {
@@ -272,7 +275,8 @@ static void answer(void *argument)
     uint32_t message[4], actual[2];
 
     for (int i = 0; i < count; i++) {
-        if (mx_object_wait_one(ends[1], MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL) != MX_OK ||
+        if (mx_object_wait_one(ends[1], MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL) !=
+                MX_OK ||
             mx_channel_read(ends[1], message, sizeof(message), NULL, 0, actual) != MX_OK)
             return;
         message[1] += 1;
@@ -281,7 +285,8 @@ static void answer(void *argument)
     }
 }
 
-static mx_status_t call(uint32_t value, uint32_t reply[2], uint32_t capacity_bytes, mx_time_t deadline)
+static mx_status_t call(uint32_t value, uint32_t reply[2], uint32_t capacity_bytes,
+                        mx_time_t deadline)
 {
     uint32_t request[2] = {0, value};
     struct mx_channel_call_args args = {.request_bytes = request,
@@ -387,7 +392,8 @@ TEST(call_reply_that_does_not_fit_is_dropped)
     ASSERT_OK(thread_create(&thread, "answer", answer, &count, 0));
     EXPECT_STATUS(MX_ERR_BUFFER_TOO_SMALL, call(1, reply, 4, deadline_after(MX_SEC(5))));
     thread_join(thread);
-    EXPECT_STATUS(MX_ERR_SHOULD_WAIT, mx_channel_read(ends[0], reply, sizeof(reply), NULL, 0, NULL));
+    EXPECT_STATUS(MX_ERR_SHOULD_WAIT,
+                  mx_channel_read(ends[0], reply, sizeof(reply), NULL, 0, NULL));
     close_both();
 }
 
@@ -421,7 +427,8 @@ TEST(another_process_answers_with_the_same_handles)
     ASSERT_OK(mx_event_create(&event));
     ASSERT_OK(mx_object_get_info(event, MX_INFO_HANDLE, &before, sizeof(before), NULL));
     ASSERT_OK(mx_channel_write(child.channel, "there and back", 15, &event, 1));
-    ASSERT_OK(mx_object_wait_one(child.channel, MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL));
+    ASSERT_OK(
+        mx_object_wait_one(child.channel, MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL));
     ASSERT_OK(mx_channel_read(child.channel, buffer, sizeof(buffer), &back, 1, NULL));
     EXPECT_STR_EQ(buffer, "there and back");
     ASSERT_OK(mx_object_get_info(back, MX_INFO_HANDLE, &after, sizeof(after), NULL));

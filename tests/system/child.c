@@ -10,8 +10,10 @@
 
 #define FINISH_TIMEOUT MX_SEC(20)
 #define COUNTS_TIMEOUT MX_SEC(5)
+#define SETTLE_PAUSE   MX_MSEC(50)
 
-mx_status_t child_start_in(struct child *child, mx_handle_t job, const char *what, const char *argument)
+mx_status_t child_start_in(struct child *child, mx_handle_t job, const char *what,
+                           const char *argument)
 {
     const char *argv[] = {"test_child", what, argument};
     mx_handle_t hypervisor = startup_handle_look(MX_STARTUP_RESOURCE, MX_RESOURCE_HYPERVISOR);
@@ -84,7 +86,7 @@ mx_time_t deadline_after(mx_time_t ns)
     return mx_clock_get_monotonic() + ns;
 }
 
-struct machine_counts machine_counts(void)
+static struct machine_counts read_counts(void)
 {
     struct mx_info_memory info = {0};
 
@@ -92,12 +94,30 @@ struct machine_counts machine_counts(void)
     return (struct machine_counts){info.object_count, info.handle_count, info.free_bytes};
 }
 
+// The services that start along with the test make objects too: the first count waits until they
+// are done.
+struct machine_counts machine_counts(void)
+{
+    static bool is_settled;
+    struct machine_counts counts = read_counts(), before;
+    mx_time_t deadline = deadline_after(COUNTS_TIMEOUT);
+
+    while (!is_settled) {
+        before = counts;
+        mx_nanosleep(deadline_after(SETTLE_PAUSE));
+        counts = read_counts();
+        is_settled = (counts.objects == before.objects && counts.handles == before.handles) ||
+                     mx_clock_get_monotonic() > deadline;
+    }
+    return counts;
+}
+
 bool machine_counts_return_to(const struct machine_counts *before)
 {
     mx_time_t deadline = deadline_after(COUNTS_TIMEOUT);
 
     for (;;) {
-        struct machine_counts now = machine_counts();
+        struct machine_counts now = read_counts();
         if (now.objects <= before->objects && now.handles <= before->handles)
             return true;
         if (mx_clock_get_monotonic() > deadline) {
@@ -128,7 +148,8 @@ void *map_new(size_t size_bytes, mx_handle_t *out_vmo)
 
     if (mx_vmo_create(size_bytes, &vmo) != MX_OK)
         return NULL;
-    if (mx_aspace_map(own_aspace(), MX_MAP_READ | MX_MAP_WRITE, vmo, 0, size_bytes, &address) != MX_OK)
+    if (mx_aspace_map(own_aspace(), MX_MAP_READ | MX_MAP_WRITE, vmo, 0, size_bytes, &address) !=
+        MX_OK)
         address = 0;
     if (out_vmo != NULL)
         *out_vmo = vmo;

@@ -1,4 +1,5 @@
-// A process of its own for a test: bin/test_child doing what one word says (tests/system/programs/test_child.c).
+// A process of its own for a test: bin/test_child doing what one word says
+// (tests/system/programs/test_child.c).
 #pragma once
 
 #include <machina/types.h>
@@ -12,7 +13,8 @@ struct child {
 MX_MUST_CHECK mx_status_t child_start(struct child *child, const char *what, const char *argument);
 MX_MUST_CHECK mx_status_t child_start_in(struct child *child, mx_handle_t job, const char *what,
                                          const char *argument);
-// Waits for its end, at most ten seconds, and closes what is left. INT32_MIN if it did not end, and is killed.
+// Waits for its end, at most ten seconds, and closes what is left. INT32_MIN if it did not end, and
+// is killed.
 int32_t child_finish(struct child *child);
 // Starts, waits, and returns the exit code; INT32_MAX if it could not be started.
 int32_t child_run(const char *what, const char *argument);
@@ -27,12 +29,14 @@ mx_handle_t system_resource(void);
 // The monotonic time `ns` from now.
 mx_time_t deadline_after(mx_time_t ns);
 
-// Living kernel objects and handles of the whole machine and its free memory, to see that nothing was leaked.
+// Living kernel objects and handles of the whole machine and its free memory, to see that nothing
+// was leaked.
 struct machine_counts {
     uint64_t objects, handles, free_bytes;
 };
 struct machine_counts machine_counts(void);
-// Waits until objects and handles are back at `before`, for what ends in the background; false after five seconds.
+// Waits until objects and handles are back at `before`, for what ends in the background; false
+// after five seconds.
 bool machine_counts_return_to(const struct machine_counts *before);
 
 // A copy with exactly `rights`, or MX_HANDLE_INVALID.

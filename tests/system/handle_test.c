@@ -9,7 +9,9 @@ static mx_rights_t rights_of(mx_handle_t handle)
 {
     struct mx_info_handle info = {0};
 
-    return mx_object_get_info(handle, MX_INFO_HANDLE, &info, sizeof(info), NULL) == MX_OK ? info.rights : 0;
+    return mx_object_get_info(handle, MX_INFO_HANDLE, &info, sizeof(info), NULL) == MX_OK
+               ? info.rights
+               : 0;
 }
 
 TEST(close_ends_a_handle)
@@ -68,7 +70,8 @@ TEST(duplicate_checks_its_arguments)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_handle_duplicate(weak, MX_RIGHT_SIGNAL, &copy));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_handle_duplicate(event, 1u << 20, &copy));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_handle_duplicate(event, MX_RIGHT_SAME, NULL));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_handle_duplicate(event, MX_RIGHT_SAME, (mx_handle_t *)0xffff800000000000));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_handle_duplicate(event, MX_RIGHT_SAME, (mx_handle_t *)0xffff800000000000));
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_duplicate(MX_HANDLE_INVALID, MX_RIGHT_SAME, &copy));
     close_handle(weak);
     weak = with_rights(event, MX_RIGHT_INSPECT);

@@ -13,7 +13,8 @@ static mx_handle_t reader;
 static bool find(const char *text, struct mx_log_record *record)
 {
     while (mx_log_read(reader, record) == MX_OK) {
-        if (record->size_bytes == strlen(text) && memcmp(record->text, text, record->size_bytes) == 0)
+        if (record->size_bytes == strlen(text) &&
+            memcmp(record->text, text, record->size_bytes) == 0)
             return true;
     }
     return false;
@@ -69,7 +70,8 @@ TEST(slow_reader_is_told_what_it_missed)
 
     ASSERT_OK(mx_log_create(system_resource(), &reader));
     for (int i = 0; i < 5000; i++) {
-        int size = snprintf(text, sizeof(text), "record %d of many, to fill the log up to its end", i);
+        int size =
+            snprintf(text, sizeof(text), "record %d of many, to fill the log up to its end", i);
         ASSERT_OK(mx_log_write(reader, text, (size_t)size));
     }
     while (mx_log_read(reader, &record) == MX_OK) {

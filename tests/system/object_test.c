@@ -54,7 +54,8 @@ TEST(wait_one_checks_its_arguments)
     weak = with_rights(event, MX_RIGHT_INSPECT);
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_object_wait_one(0, MX_SIGNAL_SIGNALED, 0, NULL));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_object_wait_one(weak, MX_SIGNAL_SIGNALED, 0, NULL));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_object_wait_one(event, MX_SIGNAL_SIGNALED, 0, (mx_signals_t *)16));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_object_wait_one(event, MX_SIGNAL_SIGNALED, 0, (mx_signals_t *)16));
     close_handle(weak);
     close_handle(event);
 }
@@ -67,7 +68,8 @@ TEST(wait_many_waits_for_any)
         items[i] = (struct mx_wait_item){.waitfor = MX_SIGNAL_SIGNALED};
         ASSERT_OK(mx_event_create(&items[i].handle));
     }
-    EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_object_wait_many(items, MX_WAIT_MANY_MAX, deadline_after(MX_MSEC(2))));
+    EXPECT_STATUS(MX_ERR_TIMED_OUT,
+                  mx_object_wait_many(items, MX_WAIT_MANY_MAX, deadline_after(MX_MSEC(2))));
     ASSERT_OK(mx_object_signal(items[7].handle, 0, MX_SIGNAL_SIGNALED));
     EXPECT_OK(mx_object_wait_many(items, MX_WAIT_MANY_MAX, MX_TIME_INFINITE));
     for (size_t i = 0; i < MX_WAIT_MANY_MAX; i++) {
@@ -118,12 +120,15 @@ TEST(info_checks_its_arguments)
     EXPECT_EQ(actual, sizeof(info));
     EXPECT_STATUS(MX_ERR_BUFFER_TOO_SMALL,
                   mx_object_get_info(own_job(), MX_INFO_JOB, &info, sizeof(info) - 1, &actual));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_object_get_info(own_job(), 999, &info, sizeof(info), NULL));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_object_get_info(own_job(), 999, &info, sizeof(info), NULL));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_object_get_info(own_job(), 0, &info, sizeof(info), NULL));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_object_get_info(own_job(), MX_INFO_JOB, NULL, sizeof(info), NULL));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_object_get_info(own_job(), MX_INFO_JOB, NULL, sizeof(info), NULL));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE,
                   mx_object_get_info(own_process(), MX_INFO_JOB, &info, sizeof(info), NULL));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_object_get_info(weak, MX_INFO_JOB, &info, sizeof(info), NULL));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_object_get_info(weak, MX_INFO_JOB, &info, sizeof(info), NULL));
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_object_get_info(0, MX_INFO_JOB, &info, sizeof(info), NULL));
     close_handle(weak);
 }
@@ -146,6 +151,6 @@ TEST(machine_info_is_sane)
     ASSERT_OK(mx_object_get_info(system_resource(), MX_INFO_CPUS, cpus, sizeof(cpus), &actual));
     EXPECT_EQ(actual, system.cpu_count * sizeof(cpus[0]));
     EXPECT_GT(cpus[0].context_switches, 0u);
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
-                  mx_object_get_info(root_resource(), MX_INFO_MEMORY, &memory, sizeof(memory), NULL));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_object_get_info(root_resource(), MX_INFO_MEMORY, &memory,
+                                                           sizeof(memory), NULL));
 }

@@ -115,7 +115,8 @@ TEST(queued_packets_are_limited_and_freed)
     EXPECT_TRUE(machine_counts_return_to(&before));
 }
 
-// --- asynchronous waits ---------------------------------------------------------------------------
+// --- asynchronous waits
+// ---------------------------------------------------------------------------
 
 TEST(async_wait_sends_one_packet)
 {
@@ -166,8 +167,10 @@ TEST(async_wait_checks_its_arguments)
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_object_wait_async(0, port, 0, MX_SIGNAL_SIGNALED, 0));
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_object_wait_async(event, 0, 0, MX_SIGNAL_SIGNALED, 0));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_object_wait_async(event, event, 0, MX_SIGNAL_SIGNALED, 0));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_object_wait_async(weak_event, port, 0, MX_SIGNAL_SIGNALED, 0));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_object_wait_async(event, weak_port, 0, MX_SIGNAL_SIGNALED, 0));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_object_wait_async(weak_event, port, 0, MX_SIGNAL_SIGNALED, 0));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_object_wait_async(event, weak_port, 0, MX_SIGNAL_SIGNALED, 0));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_object_wait_async(event, port, 0, MX_SIGNAL_SIGNALED, 1));
     close_handle(weak_event);
     close_handle(weak_port);

@@ -20,7 +20,8 @@ static mx_status_t create(mx_handle_t *process, mx_handle_t *aspace)
 
 static bool is_terminated(mx_handle_t process)
 {
-    return mx_object_wait_one(process, MX_SIGNAL_TERMINATED, deadline_after(MX_SEC(5)), NULL) == MX_OK;
+    return mx_object_wait_one(process, MX_SIGNAL_TERMINATED, deadline_after(MX_SEC(5)), NULL) ==
+           MX_OK;
 }
 
 TEST(process_ends_with_its_exit_code)
@@ -41,10 +42,12 @@ TEST(create_checks_job_name_and_pointers)
 
     ASSERT_OK(mx_event_create(&event));
     job = with_rights(own_job(), MX_RIGHT_INSPECT);
-    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_process_create(MX_HANDLE_INVALID, "a", 1, &process, &aspace));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE,
+                  mx_process_create(MX_HANDLE_INVALID, "a", 1, &process, &aspace));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_process_create(event, "a", 1, &process, &aspace));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_process_create(job, "a", 1, &process, &aspace));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_process_create(own_job(), (char *)8, 4, &process, &aspace));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_process_create(own_job(), (char *)8, 4, &process, &aspace));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_process_create(own_job(), "a", 1, NULL, &aspace));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_process_create(own_job(), "a", 1, &process, NULL));
     EXPECT_NE(mx_process_create(own_job(), "a", MX_NAME_SIZE, &process, &aspace), MX_OK);
@@ -59,7 +62,8 @@ TEST(failed_creates_leak_nothing)
 
     for (int i = 0; i < 10; i++) {
         EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_process_create(own_job(), "a", 1, NULL, &aspace));
-        EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_process_create(own_job(), (char *)8, 4, &process, &aspace));
+        EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                      mx_process_create(own_job(), (char *)8, 4, &process, &aspace));
     }
     // The handle that was returned before the other's pointer failed is the caller's to close.
     EXPECT_LE(machine_counts().objects, before.objects + 10 * 2);
@@ -103,7 +107,8 @@ TEST(start_checks_handles_and_state)
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, start(process, MX_HANDLE_INVALID));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, start(process, process));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, start(other, thread));
-    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_process_start(process, thread, 0x10000, 0, MX_HANDLE_INVALID, 0));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE,
+                  mx_process_start(process, thread, 0x10000, 0, MX_HANDLE_INVALID, 0));
     // A thread of a process that was never started cannot be started either.
     EXPECT_STATUS(MX_ERR_BAD_STATE, mx_thread_start(thread, 0x10000, 0, 0, 0));
     close_handle(thread);
@@ -133,8 +138,9 @@ TEST(process_with_nothing_mapped_faults_and_ends)
 
 TEST(process_starts_at_kernel_and_noncanonical_addresses_only_to_fault)
 {
-    static const uint64_t entries[] = {0, 0xffffffff80100000, 0x8000000000000000, 0x00007ffffffff000,
-                                       0x0000800000000000, UINT64_MAX};
+    static const uint64_t entries[] = {
+        0,         0xffffffff80100000, 0x8000000000000000, 0x00007ffffffff000, 0x0000800000000000,
+        UINT64_MAX};
 
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         mx_handle_t process, aspace, thread, event;
@@ -226,7 +232,8 @@ TEST(process_info_tells_name_threads_and_end)
     char byte;
 
     ASSERT_OK(child_start(&child, "threads", NULL));
-    ASSERT_OK(mx_object_wait_one(child.channel, MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL));
+    ASSERT_OK(
+        mx_object_wait_one(child.channel, MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL));
     ASSERT_OK(mx_channel_read(child.channel, &byte, 1, NULL, 0, NULL));
     ASSERT_OK(mx_object_get_info(child.process, MX_INFO_PROCESS, &info, sizeof(info), NULL));
     EXPECT_STR_EQ(info.name, "test_child");
@@ -259,23 +266,67 @@ TEST(processes_leak_nothing)
 
 // --- what ends a process ------------------------------------------------------------------------
 
-#define FAULT_TEST(test_name, fault) \
-    TEST(test_name) { EXPECT_EQ(child_run("fault", fault), FAULT_EXIT_CODE); }
+static void expect_fault(const char *name)
+{
+    EXPECT_EQ(child_run("fault", name), FAULT_EXIT_CODE);
+}
 
-FAULT_TEST(reading_address_zero_ends_the_process, "read-null")
-FAULT_TEST(writing_address_zero_ends_the_process, "write-null")
-FAULT_TEST(reading_unmapped_memory_ends_the_process, "read-unmapped")
-FAULT_TEST(reading_kernel_memory_ends_the_process, "read-kernel")
-FAULT_TEST(writing_kernel_memory_ends_the_process, "write-kernel")
-FAULT_TEST(noncanonical_access_ends_the_process, "read-noncanonical")
-FAULT_TEST(writing_constants_ends_the_process, "write-constant")
-FAULT_TEST(writing_code_ends_the_process, "write-code")
-FAULT_TEST(jump_to_zero_ends_the_process, "jump-null")
-FAULT_TEST(jump_to_unmapped_memory_ends_the_process, "jump-unmapped")
-FAULT_TEST(jump_into_the_kernel_ends_the_process, "jump-kernel")
-FAULT_TEST(jump_to_noncanonical_ends_the_process, "jump-noncanonical")
-FAULT_TEST(executing_data_ends_the_process, "jump-data")
-FAULT_TEST(stack_overflow_ends_the_process, "stack-overflow")
+TEST(reading_address_zero_ends_the_process)
+{
+    expect_fault("read-null");
+}
+TEST(writing_address_zero_ends_the_process)
+{
+    expect_fault("write-null");
+}
+TEST(reading_unmapped_memory_ends_the_process)
+{
+    expect_fault("read-unmapped");
+}
+TEST(reading_kernel_memory_ends_the_process)
+{
+    expect_fault("read-kernel");
+}
+TEST(writing_kernel_memory_ends_the_process)
+{
+    expect_fault("write-kernel");
+}
+TEST(noncanonical_access_ends_the_process)
+{
+    expect_fault("read-noncanonical");
+}
+TEST(writing_constants_ends_the_process)
+{
+    expect_fault("write-constant");
+}
+TEST(writing_code_ends_the_process)
+{
+    expect_fault("write-code");
+}
+TEST(jump_to_zero_ends_the_process)
+{
+    expect_fault("jump-null");
+}
+TEST(jump_to_unmapped_memory_ends_the_process)
+{
+    expect_fault("jump-unmapped");
+}
+TEST(jump_into_the_kernel_ends_the_process)
+{
+    expect_fault("jump-kernel");
+}
+TEST(jump_to_noncanonical_ends_the_process)
+{
+    expect_fault("jump-noncanonical");
+}
+TEST(executing_data_ends_the_process)
+{
+    expect_fault("jump-data");
+}
+TEST(stack_overflow_ends_the_process)
+{
+    expect_fault("stack-overflow");
+}
 
 TEST(privileged_and_faulting_instructions_end_the_process)
 {

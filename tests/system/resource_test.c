@@ -11,16 +11,21 @@ TEST(resource_is_derived_within_its_parent)
 
     ASSERT_OK(mx_resource_create(root_resource(), MX_RESOURCE_MMIO, 0x10000, 0x10000, &mmio));
     EXPECT_OK(mx_resource_create(mmio, MX_RESOURCE_MMIO, 0x18000, 0x8000, &part));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_resource_create(mmio, MX_RESOURCE_MMIO, 0x18000, 0x8001, &none));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_resource_create(mmio, MX_RESOURCE_MMIO, 0xf000, 0x1000, &none));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_resource_create(mmio, MX_RESOURCE_IOPORT, 0x10000, 1, &none));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_resource_create(mmio, MX_RESOURCE_ROOT, 0x10000, 1, &none));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_resource_create(mmio, MX_RESOURCE_MMIO, 0x18000, 0x8001, &none));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_resource_create(mmio, MX_RESOURCE_MMIO, 0xf000, 0x1000, &none));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_resource_create(mmio, MX_RESOURCE_IOPORT, 0x10000, 1, &none));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_resource_create(mmio, MX_RESOURCE_ROOT, 0x10000, 1, &none));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_resource_create(mmio, 77, 0x10000, 1, &none));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_resource_create(own_job(), MX_RESOURCE_MMIO, 0, 1, &none));
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_resource_create(0, MX_RESOURCE_MMIO, 0, 1, &none));
     close_handle(part);
     part = with_rights(mmio, MX_RIGHT_INSPECT);
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_resource_create(part, MX_RESOURCE_MMIO, 0x10000, 1, &none));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_resource_create(part, MX_RESOURCE_MMIO, 0x10000, 1, &none));
     close_handle(part);
     close_handle(mmio);
 }

@@ -1,4 +1,5 @@
-// Many threads and processes on all CPUs: storms of wake-ups and kills, migration, and nothing left behind.
+// Many threads and processes on all CPUs: storms of wake-ups and kills, migration, and nothing left
+// behind.
 
 #include <stdlib.h>
 
@@ -58,7 +59,8 @@ TEST(all_cpus_take_part)
         ASSERT_OK(thread_create(&threads[i], "spin", spin, &progress[i], 0));
     mx_nanosleep(deadline_after(MX_MSEC(100)));
     for (int i = 0; i < 8; i++) {
-        ASSERT_OK(mx_object_get_info(thread_handle(threads[i]), MX_INFO_THREAD, &info, sizeof(info), NULL));
+        ASSERT_OK(mx_object_get_info(thread_handle(threads[i]), MX_INFO_THREAD, &info, sizeof(info),
+                                     NULL));
         cpus_seen |= UINT64_C(1) << (info.last_cpu & 63);
     }
     __atomic_store_n(&is_over, 1, __ATOMIC_SEQ_CST);
@@ -67,7 +69,8 @@ TEST(all_cpus_take_part)
     EXPECT_EQ(cpus_seen, (UINT64_C(1) << cpu_count()) - 1);
 }
 
-// --- storms -----------------------------------------------------------------------------------------
+// --- storms
+// -----------------------------------------------------------------------------------------
 
 static mx_handle_t baton[2];
 
@@ -96,10 +99,10 @@ TEST(no_wake_up_is_lost_in_a_ping_pong)
     for (int i = 0; i < 2; i++)
         ASSERT_OK(thread_create(&threads[i], "pass", pass, &sides[i], 0));
     ASSERT_OK(mx_object_signal(baton[0], 0, MX_SIGNAL_SIGNALED));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         thread_join(threads[i]);
+    for (int i = 0; i < 2; i++)
         close_handle(baton[i]);
-    }
     EXPECT_EQ(progress[0], 6000u);
 }
 
@@ -182,7 +185,11 @@ TEST(kill_storm_leaves_nothing)
         mx_handle_t job;
         ASSERT_OK(mx_job_create(own_job(), &job));
         for (int i = 0; i < 6; i++)
-            ASSERT_OK(child_start_in(&children[i], job, i % 2 ? "threads" : i % 3 ? "guest-spin" : "spin", NULL));
+            ASSERT_OK(child_start_in(&children[i], job,
+                                     i % 2   ? "threads"
+                                     : i % 3 ? "guest-spin"
+                                             : "spin",
+                                     NULL));
         mx_nanosleep(deadline_after(MX_MSEC(round * 4)));
         ASSERT_OK(mx_task_kill(job, 3));
         for (int i = 0; i < 6; i++)

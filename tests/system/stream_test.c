@@ -51,7 +51,8 @@ TEST(empty_and_full_streams_say_so)
     ASSERT_TRUE(make());
     EXPECT_STATUS(MX_ERR_SHOULD_WAIT, mx_stream_read(ends[0], &byte, 1, &actual));
     EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_object_wait_one(ends[1], MX_SIGNAL_READABLE, 0, NULL));
-    while ((status = mx_stream_write(ends[0], block, sizeof(block), &actual)) == MX_OK && total < 1 << 30)
+    while ((status = mx_stream_write(ends[0], block, sizeof(block), &actual)) == MX_OK &&
+           total < 1 << 30)
         total += actual;
     EXPECT_EQ(status, MX_ERR_SHOULD_WAIT);
     EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_object_wait_one(ends[0], MX_SIGNAL_WRITABLE, 0, NULL));
@@ -119,7 +120,8 @@ TEST(much_data_arrives_in_order)
     ASSERT_TRUE(make());
     ASSERT_OK(thread_create(&thread, "write", write_much, NULL, 0));
     while (position < MUCH) {
-        ASSERT_OK(stream_read_some(ends[1], block, sizeof(block), deadline_after(MX_SEC(5)), &actual));
+        ASSERT_OK(
+            stream_read_some(ends[1], block, sizeof(block), deadline_after(MX_SEC(5)), &actual));
         for (size_t i = 0; i < actual; i++)
             wrong_count += block[i] != (uint8_t)((position + i) * 31 >> 3);
         position += (uint32_t)actual;

@@ -33,7 +33,7 @@ TEST_BINARIES := $(addprefix $B/test/bin/,$(TEST_PROGRAMS))
 
 .PHONY: system-tests
 system-tests: $B/test/machina.zbi $B/test/machina.bin
-#all: system-tests
+all: system-tests
 
 $B/test/machina.zbi: $B/machina.zbi $(TEST_BINARIES)
 	$H/mkzbi create -o $@ --dir bin=$B/bin --dir bin=$B/test/bin \

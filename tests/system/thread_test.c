@@ -113,7 +113,8 @@ TEST(info_tells_when_a_thread_has_ended)
     ASSERT_OK(thread_create(&thread, "sleep", sleep_a_little, &duration, 0));
     ASSERT_OK(mx_object_get_info(thread_handle(thread), MX_INFO_THREAD, &info, sizeof(info), NULL));
     EXPECT_EQ(info.is_terminated, 0u);
-    ASSERT_OK(mx_object_wait_one(thread_handle(thread), MX_SIGNAL_TERMINATED, MX_TIME_INFINITE, NULL));
+    ASSERT_OK(
+        mx_object_wait_one(thread_handle(thread), MX_SIGNAL_TERMINATED, MX_TIME_INFINITE, NULL));
     ASSERT_OK(mx_object_get_info(thread_handle(thread), MX_INFO_THREAD, &info, sizeof(info), NULL));
     EXPECT_EQ(info.is_terminated, 1u);
     thread_join(thread);
@@ -135,10 +136,14 @@ TEST(info_counts_cpu_time)
 
     ASSERT_OK(thread_create(&spinner, "spin", spin_for, &duration, 0));
     ASSERT_OK(thread_create(&sleeper, "sleep", sleep_a_little, &duration, 0));
-    ASSERT_OK(mx_object_wait_one(thread_handle(spinner), MX_SIGNAL_TERMINATED, MX_TIME_INFINITE, NULL));
-    ASSERT_OK(mx_object_wait_one(thread_handle(sleeper), MX_SIGNAL_TERMINATED, MX_TIME_INFINITE, NULL));
-    ASSERT_OK(mx_object_get_info(thread_handle(spinner), MX_INFO_THREAD, &spun, sizeof(spun), NULL));
-    ASSERT_OK(mx_object_get_info(thread_handle(sleeper), MX_INFO_THREAD, &slept, sizeof(slept), NULL));
+    ASSERT_OK(
+        mx_object_wait_one(thread_handle(spinner), MX_SIGNAL_TERMINATED, MX_TIME_INFINITE, NULL));
+    ASSERT_OK(
+        mx_object_wait_one(thread_handle(sleeper), MX_SIGNAL_TERMINATED, MX_TIME_INFINITE, NULL));
+    ASSERT_OK(
+        mx_object_get_info(thread_handle(spinner), MX_INFO_THREAD, &spun, sizeof(spun), NULL));
+    ASSERT_OK(
+        mx_object_get_info(thread_handle(sleeper), MX_INFO_THREAD, &slept, sizeof(slept), NULL));
     EXPECT_GT(spun.cpu_time_ns, (uint64_t)MX_MSEC(5));
     EXPECT_LT(slept.cpu_time_ns, spun.cpu_time_ns);
     thread_join(spinner);

@@ -1,5 +1,5 @@
-// The floating-point and vector registers, filled and looked at without the compiler's knowledge; one
-// implementation per architecture.
+// The floating-point and vector registers, filled and looked at without the compiler's knowledge;
+// one implementation per architecture.
 #pragma once
 
 #include <stdbool.h>

@@ -13,16 +13,18 @@ static uint64_t committed(mx_handle_t vmo)
 {
     struct mx_info_vmo info = {0};
 
-    return mx_object_get_info(vmo, MX_INFO_VMO, &info, sizeof(info), NULL) == MX_OK ? info.committed_bytes
-                                                                                    : UINT64_MAX;
+    return mx_object_get_info(vmo, MX_INFO_VMO, &info, sizeof(info), NULL) == MX_OK
+               ? info.committed_bytes
+               : UINT64_MAX;
 }
 
 static uint64_t size_of(mx_handle_t vmo)
 {
     struct mx_info_vmo info = {0};
 
-    return mx_object_get_info(vmo, MX_INFO_VMO, &info, sizeof(info), NULL) == MX_OK ? info.size_bytes
-                                                                                    : UINT64_MAX;
+    return mx_object_get_info(vmo, MX_INFO_VMO, &info, sizeof(info), NULL) == MX_OK
+               ? info.size_bytes
+               : UINT64_MAX;
 }
 
 static uint8_t byte_at(mx_handle_t vmo, uint64_t offset)
@@ -230,11 +232,15 @@ TEST(create_child_checks_its_arguments)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_create_child(vmo, 0, 0, PAGE, &child));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS,
                   mx_vmo_create_child(vmo, MX_VMO_CHILD_SLICE | MX_VMO_CHILD_COW, 0, PAGE, &child));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_create_child(vmo, MX_VMO_CHILD_SLICE, 1, PAGE, &child));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, PAGE, PAGE * 2, &child));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_vmo_create_child(vmo, MX_VMO_CHILD_SLICE, 1, PAGE, &child));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
-                  mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, UINT64_MAX - PAGE + 1, PAGE * 2, &child));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_child(weak, MX_VMO_CHILD_COW, 0, PAGE, &child));
+                  mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, PAGE, PAGE * 2, &child));
+    EXPECT_STATUS(
+        MX_ERR_OUT_OF_RANGE,
+        mx_vmo_create_child(vmo, MX_VMO_CHILD_COW, UINT64_MAX - PAGE + 1, PAGE * 2, &child));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_vmo_create_child(weak, MX_VMO_CHILD_COW, 0, PAGE, &child));
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_vmo_create_child(0, MX_VMO_CHILD_COW, 0, PAGE, &child));
     close_handle(weak);
     close_handle(vmo);
@@ -279,7 +285,8 @@ TEST(memory_and_objects_are_given_back)
     for (int i = 0; i < 20; i++) {
         ASSERT_OK(mx_vmo_create(4 << 20, &vmo));
         ASSERT_OK(mx_vmo_op_range(vmo, MX_VMO_OP_COMMIT, 0, 4 << 20));
-        ASSERT_OK(mx_vmo_create_child(vmo, i % 2 ? MX_VMO_CHILD_SLICE : MX_VMO_CHILD_COW, 0, 2 << 20, &child));
+        ASSERT_OK(mx_vmo_create_child(vmo, i % 2 ? MX_VMO_CHILD_SLICE : MX_VMO_CHILD_COW, 0,
+                                      2 << 20, &child));
         EXPECT_TRUE(set_byte(child, 0, 1));
         close_handle(i % 3 ? vmo : child);
         close_handle(i % 3 ? child : vmo);
@@ -288,7 +295,8 @@ TEST(memory_and_objects_are_given_back)
     EXPECT_LE(before.free_bytes, machine_counts().free_bytes + (128 << 10));
 }
 
-// --- memory of the machine ------------------------------------------------------------------------
+// --- memory of the machine
+// ------------------------------------------------------------------------
 
 TEST(physical_and_contiguous_memory_need_a_resource)
 {
@@ -298,7 +306,8 @@ TEST(physical_and_contiguous_memory_need_a_resource)
     ASSERT_OK(mx_event_create(&event));
     ASSERT_OK(mx_resource_create(root_resource(), MX_RESOURCE_MMIO, 0xfee00000, PAGE, &mmio));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_vmo_create_physical(event, 0xfee00000, PAGE, &vmo));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_physical(root_resource(), 0xfee00000, PAGE, &vmo));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_vmo_create_physical(root_resource(), 0xfee00000, PAGE, &vmo));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_physical(mmio, 0xfed00000, PAGE, &vmo));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_physical(mmio, 0xfee00000, PAGE * 2, &vmo));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_vmo_create_contiguous(event, PAGE, &vmo, &paddr));

@@ -51,8 +51,8 @@ struct mx_packet_mem {
     uint64_t data; // write: the value. read: the answer
     uint8_t width_bytes;
     bool is_write;
-    // The hardware said what the access was and the answer is mem.data. Otherwise the VMM emulates the
-    // instruction at state.rip and hands back the whole state.
+    // The access is known to be of `width_bytes` at `addr`; the answer is mem.data, for a read, and the
+    // exception. Otherwise the VMM emulates the instruction at state.rip and hands back the whole state.
     bool is_decoded;
     uint8_t reserved;
     // Answer: exception to inject in place of completing the instruction, or MX_VCPU_NO_EXCEPTION.

@@ -29,7 +29,7 @@ MX_MUST_CHECK mx_status_t mx_object_wait_one(mx_handle_t handle, mx_signals_t si
 MX_MUST_CHECK mx_status_t mx_object_wait_many(struct mx_wait_item *items, uint32_t count,
                                               mx_time_t deadline);
 // Queues one MX_PACKET_SIGNAL with `key` on `port` when one of `signals` is up, at once if it already is. `options`
-// must be 0. Needs WAIT on handle, WRITE on port.
+// must be 0. NO_RESOURCES: too many such waits on the object or port. Needs WAIT on handle, WRITE on port.
 MX_MUST_CHECK mx_status_t mx_object_wait_async(mx_handle_t handle, mx_handle_t port, uint64_t key,
                                                mx_signals_t signals, uint32_t options);
 // Clears, then sets signals: user signals on any object, MX_SIGNAL_SIGNALED on events. Others: INVALID_ARGS.

@@ -80,15 +80,12 @@ void host_return_to_user(void)
     struct thread *thread = arch_current_thread();
 
     ASSERT(arch_interrupts_are_enabled());
-    for (;;) {
-        host_maybe_pause();
-        host_take_interrupts();
-        arch_interrupts_disable();
-        if (thread->pending == 0 && !thread_must_reschedule())
-            break;
+    host_maybe_pause();
+    host_take_interrupts();
+    arch_interrupts_disable();
+    // Once, as the ports for real machines do: it is not left while there is more.
+    if (thread->pending != 0 || thread_must_reschedule())
         thread_handle_pending();
-        arch_interrupts_enable();
-    }
     arch_interrupts_enable();
     thread->arch.is_in_user_mode = true;
 }

@@ -24,7 +24,6 @@
 #define KERNEL_HALF_INDEX      256
 #define RESERVE_SIZE           pt_level_size(TOP_LEVEL)
 #define PHYSICAL_ADDRESS_LIMIT (PTE_ADDRESS + PAGE_SIZE)
-#define USER_LIMIT             ((uint64_t)0x00007ffffffff000)
 #define GUEST_ADDRESS_BITS_MAX 48
 
 uint64_t kernel_root;

@@ -3,6 +3,10 @@
 
 #include <arch/mmu.h>
 
+// The end of user memory; the last page of the lower half stays empty, so that SYSRET never meets an address that is not
+// canonical.
+#define USER_LIMIT ((uint64_t)0x00007ffffffff000)
+
 // The kernel's own top table: no user half.
 extern uint64_t kernel_root;
 

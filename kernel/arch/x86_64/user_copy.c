@@ -2,8 +2,7 @@
 // its exception table.
 #include <arch/user_copy.h>
 
-#include <arch/mmu.h>
-
+#include "kernel/arch/x86_64/paging.h"
 #include "kernel/lib/types.h"
 
 bool x86_copy_user(void *to, const void *from, size_t size_bytes);
@@ -11,7 +10,7 @@ bool x86_load_user_u32(uint32_t *value, const uint32_t *from);
 
 static bool is_user_range(uint64_t addr, size_t size_bytes)
 {
-    return range_is_within(addr, size_bytes, arch_aspace_user_limit());
+    return range_is_within(addr, size_bytes, USER_LIMIT);
 }
 
 bool arch_copy_from_user(void *to, uint64_t from, size_t size_bytes)

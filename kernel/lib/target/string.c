@@ -1,4 +1,5 @@
-// The memory and string functions for the target; see string.h. Not part of the host build, which has its own.
+// The memory and string functions for the target; see string.h. Not part of the host build, which has its own. The weak ones
+// give way to an architecture's own.
 
 #include "kernel/lib/string.h"
 
@@ -7,7 +8,7 @@
 // A machine word that may alias anything and lie anywhere.
 typedef uint64_t __attribute__((may_alias, aligned(1))) word_t;
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size)
+__attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
     unsigned char *t = to;
     const unsigned char *f = from;
@@ -34,7 +35,7 @@ void *memmove(void *to, const void *from, size_t size)
     return to;
 }
 
-void *memset(void *to, int byte, size_t size)
+__attribute__((weak)) void *memset(void *to, int byte, size_t size)
 {
     unsigned char *t = to;
     uint64_t pattern = 0x0101010101010101u * (unsigned char)byte;

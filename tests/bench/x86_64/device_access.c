@@ -33,7 +33,8 @@ static bool ram_write(void *context, uint64_t guest_physical, const void *buffer
     return true;
 }
 
-static mx_status_t device_read(void *context, uint64_t guest_physical, unsigned width_bytes, uint64_t *value)
+static mx_status_t device_read(void *context, uint64_t guest_physical, unsigned width_bytes,
+                               uint64_t *value)
 {
     (void)guest_physical;
     (void)width_bytes;
@@ -41,7 +42,8 @@ static mx_status_t device_read(void *context, uint64_t guest_physical, unsigned 
     return MX_OK;
 }
 
-static mx_status_t device_write(void *context, uint64_t guest_physical, unsigned width_bytes, uint64_t value)
+static mx_status_t device_write(void *context, uint64_t guest_physical, unsigned width_bytes,
+                                uint64_t value)
 {
     (void)context;
     (void)guest_physical;
@@ -74,7 +76,8 @@ static void load_registers(const struct mx_insn_state *state, struct x86_vcpu_re
     regs->cpl = (uint8_t)(state->cpl & 3);
 }
 
-bool device_access_emulate(struct mx_vcpu_packet *packet, uint8_t *ram, uint64_t ram_bytes, uint64_t value)
+bool device_access_emulate(struct mx_vcpu_packet *packet, uint8_t *ram, uint64_t ram_bytes,
+                           uint64_t value)
 {
     struct access access = {ram, ram_bytes, value};
     const struct x86_exit_info exit = {.kind = X86_EXIT_MEMORY,
@@ -84,7 +87,8 @@ bool device_access_emulate(struct mx_vcpu_packet *packet, uint8_t *ram, uint64_t
     struct x86_emulate_result result = {0};
 
     load_registers(&packet->state, &regs);
-    if (x86_emulate(&regs, &exit, &ops, &access, &result) != MX_OK || result.outcome != X86_OUTCOME_DONE)
+    if (x86_emulate(&regs, &exit, &ops, &access, &result) != MX_OK ||
+        result.outcome != X86_OUTCOME_DONE)
         return false;
     memcpy(packet->state.gpr, regs.gpr, sizeof(regs.gpr));
     packet->state.rip = regs.rip;

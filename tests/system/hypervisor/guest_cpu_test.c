@@ -1,4 +1,5 @@
-// What a guest sees of its CPU: modes, exceptions, control registers, CPUID, MSRs, vector state, time.
+// What a guest sees of its CPU: modes, exceptions, control registers, CPUID, MSRs, vector state,
+// time.
 
 #include <machina/syscalls.h>
 #include <machina_user/thread.h>
@@ -8,7 +9,7 @@
 #include "tests/system/vector_state.h"
 #include "tests/test.h"
 
-#define GP 13
+#define GP          13
 #define LIST_OUTPUT (0x800 / 8) // index in guest_data()
 
 static struct guest_fixture guest;
@@ -21,12 +22,30 @@ static void expect_finish(const struct guest_code *code)
     guest_destroy(&guest);
 }
 
-TEST(exceptions_reach_the_guests_handlers) { expect_finish(&code_exception_handlers); }
-TEST(control_registers_behave) { expect_finish(&code_control_registers); }
-TEST(xsetbv_takes_legal_values_only) { expect_finish(&code_xsetbv); }
-TEST(sysenter_registers_are_the_guests) { expect_finish(&code_sysenter); }
-TEST(changed_page_tables_are_seen) { expect_finish(&code_invlpg); }
-TEST(time_stamps_do_not_go_back) { expect_finish(&code_time_stamps); }
+TEST(exceptions_reach_the_guests_handlers)
+{
+    expect_finish(&code_exception_handlers);
+}
+TEST(control_registers_behave)
+{
+    expect_finish(&code_control_registers);
+}
+TEST(xsetbv_takes_legal_values_only)
+{
+    expect_finish(&code_xsetbv);
+}
+TEST(sysenter_registers_are_the_guests)
+{
+    expect_finish(&code_sysenter);
+}
+TEST(changed_page_tables_are_seen)
+{
+    expect_finish(&code_invlpg);
+}
+TEST(time_stamps_do_not_go_back)
+{
+    expect_finish(&code_time_stamps);
+}
 
 TEST(triple_fault_ends_the_guest)
 {
@@ -63,7 +82,8 @@ TEST(compatibility_mode_runs)
     guest_destroy(&guest);
 }
 
-// --- CPUID ------------------------------------------------------------------------------------------
+// --- CPUID
+// ------------------------------------------------------------------------------------------
 
 struct leaf {
     uint32_t eax, ebx, ecx, edx;
@@ -85,9 +105,9 @@ static volatile struct leaf *read_leaves(const uint32_t (*leaves)[2], size_t cou
 
 TEST(cpuid_hides_and_shows_what_it_must)
 {
-    static const uint32_t leaves[][2] = {{0, 0},          {1, 0},          {0x40000000, 0}, {0x40000001, 0},
-                                         {0x80000001, 0}, {0x8000000a, 0}, {0x0d, 0},       {7, 0},
-                                         {0xfffffff0, 0}, {0x80000000, 0}};
+    static const uint32_t leaves[][2] = {
+        {0, 0},          {1, 0},    {0x40000000, 0}, {0x40000001, 0}, {0x80000001, 0},
+        {0x8000000a, 0}, {0x0d, 0}, {7, 0},          {0xfffffff0, 0}, {0x80000000, 0}};
     ASSERT_TRUE(guest_start(&guest, &code_cpuid_list));
     volatile struct leaf *r = read_leaves(leaves, 10);
     ASSERT_TRUE(r != NULL);
@@ -109,7 +129,8 @@ TEST(cpuid_hides_and_shows_what_it_must)
     guest_destroy(&guest);
 }
 
-// --- MSRs -------------------------------------------------------------------------------------------
+// --- MSRs
+// -------------------------------------------------------------------------------------------
 
 struct msr_read {
     uint32_t msr;
@@ -119,10 +140,11 @@ struct msr_read {
 TEST(msr_reads_answer_or_fault)
 {
     static const struct msr_read reads[] = {
-        {0x10, 0},       {0x1b, 0},       {0xc0000080, 0}, {0xc0000081, 0}, {0xc0000100, 0}, {0xc0000101, 0},
-        {0xc0000102, 0}, {0x277, 0},      {0xfe, 0},       {0x2ff, 0},      {0x8b, 0},       {0x174, 0},
-        {0x179, 0},      {0x4b564d01, 0}, {0x6e0, 0},      {0xc0010015, 0}, {0x12345, GP},   {0x480, GP},
-        {0xc0010117, GP}, {0xdeadbeef, GP}, {0x802, GP},
+        {0x10, 0},       {0x1b, 0},       {0xc0000080, 0}, {0xc0000081, 0},  {0xc0000100, 0},
+        {0xc0000101, 0}, {0xc0000102, 0}, {0x277, 0},      {0xfe, 0},        {0x2ff, 0},
+        {0x8b, 0},       {0x174, 0},      {0x179, 0},      {0x4b564d01, 0},  {0x6e0, 0},
+        {0xc0010015, 0}, {0x12345, GP},   {0x480, GP},     {0xc0010117, GP}, {0xdeadbeef, GP},
+        {0x802, GP},
     };
     const size_t count = sizeof(reads) / sizeof(reads[0]);
 
@@ -146,11 +168,19 @@ struct msr_write {
 TEST(msr_writes_are_taken_ignored_or_fault)
 {
     static const struct msr_write writes[] = {
-        {0xc0000081, 0x2b000800000000, 0}, {0xc0000100, 0x7f0000000000, 0}, {0x277, 0x0007040600070406, 0},
-        {0x277, 2, GP},                    {0xc0000080, 1u << 12, GP},      {0xfe, 0, GP},
-        {0x79, 0, 0},                      {0x1b, 0xfee00900, 0},           {0x12345, 0, GP},
-        {0xc0010117, 0x1000, GP},         
-        {0x174, 8, 0},                     {0x10, 5000, 0},                 {0x6e0, 0, 0},
+        {0xc0000081, 0x2b000800000000, 0},
+        {0xc0000100, 0x7f0000000000, 0},
+        {0x277, 0x0007040600070406, 0},
+        {0x277, 2, GP},
+        {0xc0000080, 1u << 12, GP},
+        {0xfe, 0, GP},
+        {0x79, 0, 0},
+        {0x1b, 0xfee00900, 0},
+        {0x12345, 0, GP},
+        {0xc0010117, 0x1000, GP},
+        {0x174, 8, 0},
+        {0x10, 5000, 0},
+        {0x6e0, 0, 0},
     };
     const size_t count = sizeof(writes) / sizeof(writes[0]);
 
@@ -164,13 +194,14 @@ TEST(msr_writes_are_taken_ignored_or_fault)
     for (size_t i = 0; i < count; i++) {
         uint64_t vector = guest_data(&guest)[LIST_OUTPUT + i];
         if (vector != writes[i].vector)
-            test_fail(__FILE__, __LINE__, "wrmsr 0x%lx, 0x%lx: vector %lu", writes[i].msr, writes[i].value,
-                      vector);
+            test_fail(__FILE__, __LINE__, "wrmsr 0x%lx, 0x%lx: vector %lu", writes[i].msr,
+                      writes[i].value, vector);
     }
     guest_destroy(&guest);
 }
 
-// --- vector registers -----------------------------------------------------------------------------
+// --- vector registers
+// -----------------------------------------------------------------------------
 
 static void fill_vectors(struct guest_fixture *fixture, uint64_t seed)
 {
@@ -232,7 +263,8 @@ TEST(vector_registers_of_several_guests_are_apart)
     }
 }
 
-// --- the KVM clock ----------------------------------------------------------------------------------
+// --- the KVM clock
+// ----------------------------------------------------------------------------------
 
 // Linux Documentation/virt/kvm/x86/msr.rst, MSR_KVM_SYSTEM_TIME_NEW
 struct pv_time {

@@ -12,11 +12,12 @@
 
 #include "tests/system/child.h"
 
-#define RUN_TIMEOUT  MX_SEC(5)
-#define EXIT_KEY     1
-#define WATCHED_MAX  8
+#define RUN_TIMEOUT MX_SEC(5)
+#define EXIT_KEY    1
+#define WATCHED_MAX 8
 
-// --- the watchdog: kicks vCPUs whose guests run too long ------------------------------------------
+// --- the watchdog: kicks vCPUs whose guests run too long
+// ------------------------------------------
 
 static struct {
     struct mutex mutex;
@@ -48,7 +49,8 @@ static struct watched *watch_start(mx_handle_t vcpu)
     struct watched *entry = watchdog.entries;
 
     mutex_lock(&watchdog.mutex);
-    if (watchdog.thread == NULL && thread_create(&watchdog.thread, "watchdog", watch, NULL, 0) != MX_OK)
+    if (watchdog.thread == NULL &&
+        thread_create(&watchdog.thread, "watchdog", watch, NULL, 0) != MX_OK)
         printf("# no watchdog\n");
     while (entry->vcpu != MX_HANDLE_INVALID && entry < &watchdog.entries[WATCHED_MAX - 1])
         entry++;
@@ -64,11 +66,13 @@ static void watch_stop(struct watched *entry)
     mutex_unlock(&watchdog.mutex);
 }
 
-// --- making ---------------------------------------------------------------------------------------
+// --- making
+// ---------------------------------------------------------------------------------------
 
 static bool set_exit_trap(const struct guest_fixture *fixture)
 {
-    struct mx_trap trap = {.kind = MX_TRAP_IO, .addr = GUEST_PORT_EXIT, .size_bytes = 16, .key = EXIT_KEY};
+    struct mx_trap trap = {
+        .kind = MX_TRAP_IO, .addr = GUEST_PORT_EXIT, .size_bytes = 16, .key = EXIT_KEY};
 
     return mx_guest_set_trap(fixture->guest, &trap) == MX_OK;
 }
@@ -110,7 +114,8 @@ void guest_load(struct guest_fixture *fixture, uint64_t address, const struct gu
     memcpy(fixture->ram + address, code->start, (size_t)(code->end - code->start));
 }
 
-mx_status_t guest_make_vcpu(const struct guest_fixture *fixture, uint32_t id, uint64_t address, mx_handle_t *vcpu)
+mx_status_t guest_make_vcpu(const struct guest_fixture *fixture, uint32_t id, uint64_t address,
+                            mx_handle_t *vcpu)
 {
     struct mx_vcpu_state state;
     mx_status_t status = mx_vcpu_create(fixture->guest, id, 0, vcpu);
@@ -142,7 +147,8 @@ bool guest_start(struct guest_fixture *fixture, const struct guest_code *code)
     return status == MX_OK;
 }
 
-// --- running --------------------------------------------------------------------------------------
+// --- running
+// --------------------------------------------------------------------------------------
 
 mx_status_t guest_enter(mx_handle_t vcpu, struct mx_vcpu_packet *packet)
 {
@@ -168,7 +174,8 @@ bool guest_run(mx_handle_t vcpu, uint32_t *value)
         printf("# mx_vcpu_enter: %s\n", mx_status_string(status));
         return false;
     }
-    if (packet.type != MX_VCPU_PACKET_IO || packet.io.is_input || packet.io.port != GUEST_PORT_EXIT) {
+    if (packet.type != MX_VCPU_PACKET_IO || packet.io.is_input ||
+        packet.io.port != GUEST_PORT_EXIT) {
         print_packet(&packet);
         return false;
     }

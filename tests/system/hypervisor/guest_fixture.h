@@ -1,8 +1,9 @@
-// A guest of a few instructions: memory with page tables, descriptor tables and interrupt handlers, and a vCPU in
-// 64-bit mode that is ready to run one of the guests of guests.h.
+// A guest of a few instructions: memory with page tables, descriptor tables and interrupt handlers,
+// and a vCPU in 64-bit mode that is ready to run one of the guests of guests.h.
 //
-// A guest talks by port GUEST_PORT_EXIT: each output there ends guest_run with its value. Exceptions that it does not expect
-// end it on GUEST_PORT_EXCEPTION. Its results are in the memory at GUEST_RESULTS.
+// A guest talks by port GUEST_PORT_EXIT: each output there ends guest_run with its value.
+// Exceptions that it does not expect end it on GUEST_PORT_EXCEPTION. Its results are in the memory
+// at GUEST_RESULTS.
 #pragma once
 
 #include <stdbool.h>
@@ -34,19 +35,22 @@ struct guest_interrupt_log {
     uint8_t vectors[256];
 };
 
-// A guest with memory and traps for the two ports, and no vCPU. False if anything failed; nothing is left then.
+// A guest with memory and traps for the two ports, and no vCPU. False if anything failed; nothing
+// is left then.
 bool guest_create(struct guest_fixture *fixture);
 void guest_destroy(struct guest_fixture *fixture);
 // Puts a guest's code at `address` of guest memory.
 void guest_load(struct guest_fixture *fixture, uint64_t address, const struct guest_code *code);
 // Makes a vCPU for the calling thread in 64-bit mode, about to run at `address`.
-mx_status_t guest_make_vcpu(const struct guest_fixture *fixture, uint32_t id, uint64_t address, mx_handle_t *vcpu);
+mx_status_t guest_make_vcpu(const struct guest_fixture *fixture, uint32_t id, uint64_t address,
+                            mx_handle_t *vcpu);
 // guest_create, guest_load at GUEST_CODE, guest_make_vcpu with id 0.
 bool guest_start(struct guest_fixture *fixture, const struct guest_code *code);
 
 // mx_vcpu_enter that a guest which never exits does not keep for ever: CANCELED after five seconds.
 mx_status_t guest_enter(mx_handle_t vcpu, struct mx_vcpu_packet *packet);
-// Enters until the guest has output on GUEST_PORT_EXIT. False, and printed, if something else ended it.
+// Enters until the guest has output on GUEST_PORT_EXIT. False, and printed, if something else ended
+// it.
 bool guest_run(mx_handle_t vcpu, uint32_t *value);
 // Whether the guest runs to GUEST_DONE.
 bool guest_finishes(const struct guest_fixture *fixture);

@@ -1,4 +1,5 @@
-// Interrupts of guests: from the VMM, from lines and messages, between vCPUs, from the local APIC's timer.
+// Interrupts of guests: from the VMM, from lines and messages, between vCPUs, from the local APIC's
+// timer.
 
 #include <machina/syscalls.h>
 #include <machina_user/thread.h>
@@ -7,8 +8,8 @@
 #include "tests/system/hypervisor/second_vcpu.h"
 #include "tests/test.h"
 
-#define VECTOR 0x41
-#define MSI_ADDRESS UINT64_C(0xfee00000)
+#define VECTOR             0x41
+#define MSI_ADDRESS        UINT64_C(0xfee00000)
 #define MSI_LEVEL_ASSERTED 0xc000
 
 static struct guest_fixture guest;
@@ -102,20 +103,55 @@ TEST(task_priority_holds_interrupts_back)
     guest_destroy(&guest);
 }
 
-TEST(one_shot_timer_fires_in_a_running_guest) { expect_finish(&code_timer_one_shot); }
-TEST(one_shot_timer_ends_halt) { expect_finish(&code_timer_one_shot_halted); }
-TEST(periodic_timer_fires_again_and_again) { expect_finish(&code_timer_periodic); }
-TEST(deadline_timer_fires_and_clears_itself) { expect_finish(&code_timer_deadline); }
-TEST(deadline_timer_ends_halt) { expect_finish(&code_timer_deadline_halted); }
-TEST(self_ipis_arrive_at_once) { expect_finish(&code_self_ipi); }
-TEST(pause_goes_on) { expect_finish(&code_pause); }
+TEST(one_shot_timer_fires_in_a_running_guest)
+{
+    expect_finish(&code_timer_one_shot);
+}
+TEST(one_shot_timer_ends_halt)
+{
+    expect_finish(&code_timer_one_shot_halted);
+}
+TEST(periodic_timer_fires_again_and_again)
+{
+    expect_finish(&code_timer_periodic);
+}
+TEST(deadline_timer_fires_and_clears_itself)
+{
+    expect_finish(&code_timer_deadline);
+}
+TEST(deadline_timer_ends_halt)
+{
+    expect_finish(&code_timer_deadline_halted);
+}
+TEST(self_ipis_arrive_at_once)
+{
+    expect_finish(&code_self_ipi);
+}
+TEST(pause_goes_on)
+{
+    expect_finish(&code_pause);
+}
+
+TEST(armed_timer_goes_with_its_vcpu)
+{
+    struct machine_counts before = machine_counts();
+
+    for (int i = 0; i < 20; i++) {
+        ASSERT_TRUE(guest_start(&guest, &code_timer_armed));
+        EXPECT_TRUE(guest_finishes(&guest));
+        guest_destroy(&guest);
+    }
+    mx_nanosleep(deadline_after(MX_MSEC(20)));
+    EXPECT_TRUE(machine_counts_return_to(&before));
+}
 
 TEST(memory_mapped_apic_works)
 {
     expect_finish(&code_xapic);
 }
 
-// --- messages and lines ---------------------------------------------------------------------------
+// --- messages and lines
+// ---------------------------------------------------------------------------
 
 TEST(message_interrupts_the_guest)
 {
@@ -166,7 +202,8 @@ TEST(external_interrupt_is_acknowledged_by_the_vmm)
     guest_destroy(&guest);
 }
 
-static mx_status_t route(mx_handle_t irq, uint32_t kind, uint64_t addr, uint64_t data, mx_handle_t port)
+static mx_status_t route(mx_handle_t irq, uint32_t kind, uint64_t addr, uint64_t data,
+                         mx_handle_t port)
 {
     struct mx_irq_route to = {.kind = kind, .addr = addr, .data = data, .port = port, .key = 17};
 
@@ -256,7 +293,8 @@ TEST(line_calls_check_their_arguments)
     guest_destroy(&guest);
 }
 
-// --- two vCPUs ------------------------------------------------------------------------------------
+// --- two vCPUs
+// ------------------------------------------------------------------------------------
 
 TEST(second_vcpu_starts_in_real_mode)
 {

@@ -17,7 +17,8 @@ static mx_status_t enter(void)
     return guest_enter(guest.vcpu, &packet);
 }
 
-static mx_status_t set_trap(uint32_t kind, uint64_t addr, uint64_t size_bytes, mx_handle_t port, uint64_t key)
+static mx_status_t set_trap(uint32_t kind, uint64_t addr, uint64_t size_bytes, mx_handle_t port,
+                            uint64_t key)
 {
     struct mx_trap trap = {
         .kind = kind, .port = port, .addr = addr, .size_bytes = size_bytes, .key = key};
@@ -86,30 +87,51 @@ TEST(string_port_instruction_comes_with_its_state)
     guest_destroy(&guest);
 }
 
-TEST(memory_trap_tells_address_and_state)
+// Answers the load or store of a memory packet, whose instruction has `insn_bytes`, and enters
+// again. `target` is the register that a load fills.
+static mx_status_t answer_memory(uint64_t insn_bytes, unsigned target, uint64_t value)
+{
+    if (packet.mem.is_decoded) {
+        packet.mem.data = value;
+    } else {
+        packet.state.rip += insn_bytes;
+        if (!packet.mem.is_write)
+            packet.state.gpr[target] = value;
+    }
+    return enter();
+}
+
+TEST(memory_trap_tells_address_and_value_or_state)
 {
     ASSERT_TRUE(start(&code_memory_access));
-    ASSERT_OK(set_trap(MX_TRAP_MEM, GUEST_DEVICE, 0x1000, MX_HANDLE_INVALID, 99));
-    ASSERT_OK(enter());
-    ASSERT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
+    EXPECT_OK(set_trap(MX_TRAP_MEM, GUEST_DEVICE, 0x1000, MX_HANDLE_INVALID, 99));
+    EXPECT_OK(enter());
+    EXPECT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
     EXPECT_EQ(packet.key, 99u);
     EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_DEVICE + 16);
     EXPECT_TRUE(packet.mem.is_write);
-    ASSERT_TRUE(!packet.mem.is_decoded);
-    EXPECT_EQ(packet.state.gpr[MX_X86_RAX], 0x12345678u);
+    if (packet.mem.is_decoded) {
+        EXPECT_EQ(packet.mem.width_bytes, 4);
+        EXPECT_EQ(packet.mem.data, 0x12345678u);
+    } else {
+        EXPECT_EQ(packet.state.gpr[MX_X86_RAX], 0x12345678u);
+    }
+    EXPECT_OK(answer_memory(3, MX_X86_RAX, 0)); // mov %eax, 16(%rdi)
+    EXPECT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
+    EXPECT_FALSE(packet.mem.is_write);
+    EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_DEVICE + 24);
+    EXPECT_OK(answer_memory(4, MX_X86_RCX, 0x1122334455667788)); // mov 24(%rdi), %rcx
+    EXPECT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
+    EXPECT_EQ(guest_data(&guest)[0], 0x1122334455667788u);
+    // One that reads and writes is for the VMM to emulate.
+    EXPECT_FALSE(packet.mem.is_decoded);
+    EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_DEVICE + 32);
     EXPECT_EQ(packet.state.gpr[MX_X86_RDI], (uint64_t)GUEST_DEVICE);
     EXPECT_EQ(packet.state.cr3, (uint64_t)GUEST_TABLES);
     EXPECT_EQ(packet.state.cpl, 0u);
-    packet.state.rip += 3; // mov %eax, 16(%rdi)
-    ASSERT_OK(enter());
-    ASSERT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
-    EXPECT_FALSE(packet.mem.is_write);
-    EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_DEVICE + 24);
-    packet.state.rip += 4; // mov 24(%rdi), %rcx
-    packet.state.gpr[MX_X86_RCX] = 0x1122334455667788;
-    ASSERT_OK(enter());
+    packet.state.rip += 4;
+    EXPECT_OK(enter());
     EXPECT_EQ(packet.io.data, (uint64_t)GUEST_DONE);
-    EXPECT_EQ(guest_data(&guest)[0], 0x1122334455667788u);
     guest_destroy(&guest);
 }
 
@@ -138,12 +160,10 @@ TEST(access_to_nothing_reaches_the_vmm_without_a_key)
     EXPECT_EQ(packet.key, NO_TRAP_KEY);
     EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_NOTHING);
     EXPECT_TRUE(packet.mem.is_write);
-    packet.state.rip += 6;
-    ASSERT_OK(enter());
+    ASSERT_OK(answer_memory(6, MX_X86_RAX, 0));
     ASSERT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
     EXPECT_FALSE(packet.mem.is_write);
-    packet.state.rip += 2;
-    EXPECT_OK(enter());
+    EXPECT_OK(answer_memory(2, MX_X86_RAX, 0));
     EXPECT_EQ(packet.io.data, (uint64_t)GUEST_DONE);
     guest_destroy(&guest);
 }
@@ -164,7 +184,8 @@ TEST(untrapped_ports_answer_with_ones_in_the_kernel)
     guest_destroy(&guest);
 }
 
-// --- bells ----------------------------------------------------------------------------------------
+// --- bells
+// ----------------------------------------------------------------------------------------
 
 static mx_status_t take(mx_handle_t port, struct mx_port_packet *bell)
 {
@@ -282,7 +303,8 @@ TEST(teardown_keeps_an_unrelated_packet_with_the_same_key)
     close_handle(port);
 }
 
-// --- the map ---------------------------------------------------------------------------------------
+// --- the map
+// ---------------------------------------------------------------------------------------
 
 TEST(overlapping_traps_are_refused)
 {
@@ -291,10 +313,13 @@ TEST(overlapping_traps_are_refused)
     ASSERT_OK(mx_port_create(&port));
     ASSERT_TRUE(guest_create(&guest));
     ASSERT_OK(set_trap(MX_TRAP_MEM, 0x1000000, 0x3000, MX_HANDLE_INVALID, 1));
-    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, set_trap(MX_TRAP_MEM, 0x1000000, 0x3000, MX_HANDLE_INVALID, 1));
-    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, set_trap(MX_TRAP_MEM, 0x1002000, 0x1000, MX_HANDLE_INVALID, 1));
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS,
+                  set_trap(MX_TRAP_MEM, 0x1000000, 0x3000, MX_HANDLE_INVALID, 1));
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS,
+                  set_trap(MX_TRAP_MEM, 0x1002000, 0x1000, MX_HANDLE_INVALID, 1));
     EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, set_trap(MX_TRAP_BELL, 0xfff000, 0x2000, port, 1));
-    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, set_trap(MX_TRAP_MEM, 0xfff000, 0x10000, MX_HANDLE_INVALID, 1));
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS,
+                  set_trap(MX_TRAP_MEM, 0xfff000, 0x10000, MX_HANDLE_INVALID, 1));
     EXPECT_OK(set_trap(MX_TRAP_BELL, 0xfff000, 0x1000, port, 1));
     EXPECT_OK(set_trap(MX_TRAP_MEM, 0x1003000, 0x1000, MX_HANDLE_INVALID, 1));
     EXPECT_OK(set_trap(MX_TRAP_IO, 0x300, 8, MX_HANDLE_INVALID, 1));
@@ -321,7 +346,8 @@ TEST(set_trap_checks_its_arguments)
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, set_trap(4, 0, 1, MX_HANDLE_INVALID, 0));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, set_trap(MX_TRAP_MEM, 0x1000000, 0x1000, port, 0));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, set_trap(MX_TRAP_IO, 0x300, 1, port, 0));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, set_trap(MX_TRAP_BELL, 0x1000000, 0x1000, MX_HANDLE_INVALID, 0));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  set_trap(MX_TRAP_BELL, 0x1000000, 0x1000, MX_HANDLE_INVALID, 0));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, set_trap(MX_TRAP_IO_BELL, 0x300, 1, MX_HANDLE_INVALID, 0));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, set_trap(MX_TRAP_IO_BELL, 0x300, 1, weak_port, 0));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, set_trap(MX_TRAP_IO, 0x300, 0, MX_HANDLE_INVALID, 0));
@@ -333,7 +359,8 @@ TEST(set_trap_checks_its_arguments)
                   set_trap(MX_TRAP_MEM, (uint64_t)1 << 60, 0x1000, MX_HANDLE_INVALID, 0));
     EXPECT_STATUS(MX_ERR_NOT_FOUND, mx_guest_clear_trap(guest.guest, MX_TRAP_MEM, 0x1000000));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_clear_trap(guest.guest, 9, 0));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_guest_clear_trap(weak_guest, MX_TRAP_IO, GUEST_PORT_EXIT));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_guest_clear_trap(weak_guest, MX_TRAP_IO, GUEST_PORT_EXIT));
     close_handle(weak_guest);
     close_handle(weak_port);
     guest_destroy(&guest);
@@ -345,7 +372,8 @@ TEST(many_traps_find_their_accesses)
     ASSERT_TRUE(start(&code_memory_access));
     for (uint64_t i = 0; i < 100; i++)
         if (i != 50)
-            ASSERT_OK(set_trap(MX_TRAP_MEM, GUEST_DEVICE + (i - 50) * 0x1000, 0x1000, MX_HANDLE_INVALID, i));
+            ASSERT_OK(set_trap(MX_TRAP_MEM, GUEST_DEVICE + (i - 50) * 0x1000, 0x1000,
+                               MX_HANDLE_INVALID, i));
     ASSERT_OK(set_trap(MX_TRAP_MEM, GUEST_DEVICE, 0x1000, MX_HANDLE_INVALID, 50));
     ASSERT_OK(enter());
     EXPECT_EQ(packet.key, 50u);

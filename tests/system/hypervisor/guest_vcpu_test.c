@@ -31,7 +31,8 @@ TEST(guest_create_checks_its_arguments)
 
     EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_guest_create(0, own_job(), &made, &aspace));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_guest_create(own_job(), own_job(), &made, &aspace));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_guest_create(system_resource(), own_job(), &made, &aspace));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_guest_create(system_resource(), own_job(), &made, &aspace));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_guest_create(resource, weak_job, &made, &aspace));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_guest_create(resource, resource, &made, &aspace));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_create(resource, own_job(), NULL, &aspace));
@@ -214,7 +215,8 @@ TEST(enter_checks_handle_and_pointer)
     guest_destroy(&guest);
 }
 
-// --- kicks ----------------------------------------------------------------------------------------
+// --- kicks
+// ----------------------------------------------------------------------------------------
 
 TEST(kick_before_enter_cancels_once)
 {
@@ -279,7 +281,8 @@ static void expect_kill_ends(const char *what)
     char byte;
 
     ASSERT_OK(child_start(&child, what, NULL));
-    ASSERT_OK(mx_object_wait_one(child.channel, MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL));
+    ASSERT_OK(
+        mx_object_wait_one(child.channel, MX_SIGNAL_READABLE, deadline_after(MX_SEC(5)), NULL));
     ASSERT_OK(mx_channel_read(child.channel, &byte, 1, NULL, 0, NULL));
     mx_nanosleep(deadline_after(MX_MSEC(10)));
     ASSERT_OK(mx_task_kill(child.process, 6));
@@ -293,7 +296,8 @@ TEST(kill_ends_a_process_in_a_guest)
     expect_kill_ends("guest-halt");
 }
 
-// --- state ------------------------------------------------------------------------------------------
+// --- state
+// ------------------------------------------------------------------------------------------
 
 TEST(registers_read_back_as_written)
 {
@@ -363,10 +367,10 @@ TEST(state_calls_check_their_arguments)
     ASSERT_TRUE(guest_start(&guest, &code_done));
     weak = with_rights(guest.vcpu, MX_RIGHT_EXECUTE);
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vcpu_read_state(guest.vcpu, 0, &state, sizeof(state)));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
-                  mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state) - 1));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
-                  mx_vcpu_write_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state) + 8));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS,
+                                                          &state, sizeof(state) - 1));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vcpu_write_state(guest.vcpu, MX_VCPU_STATE_REGISTERS,
+                                                           &state, sizeof(state) + 8));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS,
                   mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, NULL, sizeof(state)));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
@@ -386,15 +390,42 @@ static void expect_refused(const char *what, void (*change)(void))
         test_fail(__FILE__, __LINE__, "%s: status %d", what, status);
 }
 
-static void paging_without_protection(void) { state.cr0 &= ~UINT64_C(1); }
-static void upper_bits_of_cr0(void) { state.cr0 |= UINT64_C(1) << 40; }
-static void reserved_bits_of_cr4(void) { state.cr4 |= UINT64_C(1) << 50; }
-static void long_mode_without_pae(void) { state.cr4 &= ~UINT64_C(0x20); }
-static void svm_in_efer(void) { state.efer = UINT64_C(0xffffffff00000000); }
-static void bad_page_attributes(void) { state.pat = 2; }
-static void reserved_bits_of_dr7(void) { state.dr7 |= UINT64_C(1) << 40; }
-static void upper_bits_of_cr8(void) { state.cr8 = 16; }
-static void no_x87(void) { state.xcr0 = 2; }
+static void paging_without_protection(void)
+{
+    state.cr0 &= ~UINT64_C(1);
+}
+static void upper_bits_of_cr0(void)
+{
+    state.cr0 |= UINT64_C(1) << 40;
+}
+static void reserved_bits_of_cr4(void)
+{
+    state.cr4 |= UINT64_C(1) << 50;
+}
+static void long_mode_without_pae(void)
+{
+    state.cr4 &= ~UINT64_C(0x20);
+}
+static void svm_in_efer(void)
+{
+    state.efer = UINT64_C(0xffffffff00000000);
+}
+static void bad_page_attributes(void)
+{
+    state.pat = 2;
+}
+static void reserved_bits_of_dr7(void)
+{
+    state.dr7 |= UINT64_C(1) << 40;
+}
+static void upper_bits_of_cr8(void)
+{
+    state.cr8 = 16;
+}
+static void no_x87(void)
+{
+    state.xcr0 = 2;
+}
 
 TEST(impossible_states_are_refused)
 {
@@ -471,7 +502,8 @@ TEST(info_tells_exits_of_vcpu_and_machine)
     EXPECT_EQ(info.stats.vm_entries, info.stats.vm_exits);
     ASSERT_OK(mx_object_get_info(guest.guest, MX_INFO_GUEST, &info, sizeof(info), &actual_bytes));
     EXPECT_EQ(actual_bytes, sizeof(info));
-    ASSERT_OK(mx_object_get_info(system_resource(), MX_INFO_GUEST_CPUS, cpus, sizeof(cpus), &actual_bytes));
+    ASSERT_OK(mx_object_get_info(system_resource(), MX_INFO_GUEST_CPUS, cpus, sizeof(cpus),
+                                 &actual_bytes));
     sum = 0;
     for (size_t i = 0; i < actual_bytes / sizeof(cpus[0]); i++)
         sum += cpus[i].exits[MX_GUEST_EXIT_IO];

@@ -22,9 +22,9 @@
 #define GUEST_FAILED         0xbad0
 
 // Guest-physical addresses without memory.
-#define GUEST_DEVICE   0x800000
-#define GUEST_BELL     0x801000
-#define GUEST_NOTHING  0x40000000
+#define GUEST_DEVICE  0x800000
+#define GUEST_BELL    0x801000
+#define GUEST_NOTHING 0x40000000
 
 #define GUEST_CODE_SELECTOR   0x08
 #define GUEST_DATA_SELECTOR   0x10
@@ -38,10 +38,10 @@ struct guest_code {
     const char *start, *end;
 };
 
-#define GUEST(name)                                                        \
-    extern const char guest_##name[], guest_##name##_end[];                \
-    static const struct guest_code code_##name __attribute__((unused)) = { \
-        guest_##name, guest_##name##_end};
+#define GUEST(name)                                         \
+    extern const char guest_##name[], guest_##name##_end[]; \
+    static const struct guest_code code_##name              \
+        __attribute__((unused)) = {guest_##name, guest_##name##_end};
 #include "tests/system/hypervisor/guest_list.h"
 #undef GUEST
 #endif

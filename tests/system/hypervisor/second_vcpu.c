@@ -11,7 +11,8 @@ static void run(void *argument)
     struct second_vcpu *second = argument;
 
     if (second->options & MX_VCPU_CREATE_WAITING)
-        second->status = mx_vcpu_create(second->fixture->guest, second->id, second->options, &second->vcpu);
+        second->status =
+            mx_vcpu_create(second->fixture->guest, second->id, second->options, &second->vcpu);
     else
         second->status = guest_make_vcpu(second->fixture, second->id, GUEST_CODE_2, &second->vcpu);
     __atomic_store_n(&second->is_ready, 1, __ATOMIC_SEQ_CST);

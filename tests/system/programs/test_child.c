@@ -1,4 +1,5 @@
-// The other process of the system tests: does what its first argument says, often something that must end it.
+// The other process of the system tests: does what its first argument says, often something that
+// must end it.
 //
 // It exits with 0 when what it did was allowed to go on, so a fault is seen as another exit code.
 
@@ -84,9 +85,24 @@ static uint64_t interesting_argument(void)
 {
     static char memory[8192];
     static const uint64_t values[] = {
-        0, 1, 2, 7, 16, 4096, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000,
-        UINT64_MAX, 0xffff800000000000, 0xffffffff80100000, 0xffffc00000000000, 0x00007fffffffefff,
-        0x0000800000000000, 0x400000, 0x1000,
+        0,
+        1,
+        2,
+        7,
+        16,
+        4096,
+        0xffffffff,
+        0x100000000,
+        0x7fffffffffffffff,
+        0x8000000000000000,
+        UINT64_MAX,
+        0xffff800000000000,
+        0xffffffff80100000,
+        0xffffc00000000000,
+        0x00007fffffffefff,
+        0x0000800000000000,
+        0x400000,
+        0x1000,
     };
 
     switch (random_next() % 4) {
@@ -142,7 +158,8 @@ static bool is_left_out(uint64_t number)
     }
 }
 
-// Every call with arguments from a seed. Whatever they answer, the kernel lives and so does this process.
+// Every call with arguments from a seed. Whatever they answer, the kernel lives and so does this
+// process.
 static int do_fuzz(const char *argument)
 {
     random_state = strtoul(argument, NULL, 10) * 0x9e3779b97f4a7c15u + 1;
@@ -167,8 +184,8 @@ static int do_allocate(const char *argument)
         mx_status_t status = mx_vmo_create(MX_PAGE_SIZE * 64, &vmo);
         address = 0;
         if (status == MX_OK)
-            status = mx_aspace_map(own_aspace(), MX_MAP_READ | MX_MAP_WRITE | MX_MAP_POPULATE, vmo, 0,
-                                   MX_PAGE_SIZE * 64, &address);
+            status = mx_aspace_map(own_aspace(), MX_MAP_READ | MX_MAP_WRITE | MX_MAP_POPULATE, vmo,
+                                   0, MX_PAGE_SIZE * 64, &address);
         if (status != MX_OK)
             return status == MX_ERR_NO_MEMORY ? 0 : 1;
     }

@@ -20,8 +20,9 @@ static void fill(uint64_t seed, uint64_t values[16][4])
     }
 }
 
-#define EACH_REGISTER(op)                                                                        \
-    op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
+#define EACH_REGISTER(op)                                                                          \
+    op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) op(14) \
+        op(15)
 
 #define LOAD_XMM(n) "movups " #n "*32(%0), %%xmm" #n "\n"
 #define SAVE_XMM(n) "movups %%xmm" #n ", " #n "*32(%0)\n"
@@ -99,8 +100,8 @@ bool vector_state_is_initial(void)
     return are_as(expected, now) && mxcsr == 0x1f80 && control == 0x037f;
 }
 
-// In the assembly file: calls the null-like system call `number` with patterns in rbx, rbp, r12 to r15; returns
-// how many of them changed.
+// In the assembly file: calls the null-like system call `number` with patterns in rbx, rbp, r12 to
+// r15; returns how many of them changed.
 uint64_t syscall_probe(uint64_t number);
 
 bool syscall_keeps_registers(void)

@@ -18,7 +18,7 @@ static mx_status_t apply_input(struct arch_vcpu *arch, const struct mx_vcpu_pack
 {
     if (packet->type != MX_VCPU_PACKET_IO)
         return MX_ERR_INVALID_ARGS;
-    vcpu_set_input(arch, packet->io.data, arch->reply_width_bytes);
+    vcpu_set_register(arch, MX_X86_RAX, false, packet->io.data, arch->reply_width_bytes);
     return MX_OK;
 }
 
@@ -28,6 +28,33 @@ static void take_instruction_state(struct arch_vcpu *arch, const struct mx_insn_
     arch->rip = state->rip;
     arch->rflags = (state->rflags & RFLAGS_WRITABLE) | RFLAGS_ONE;
     arch->has_interrupt_shadow = false;
+}
+
+static mx_status_t inject_answer(struct vcpu *vcpu, const struct mx_packet_mem *mem)
+{
+    if (mem->exception >= EXCEPTION_COUNT)
+        return MX_ERR_INVALID_ARGS;
+    if (mem->exception == EXCEPTION_PAGE_FAULT)
+        vcpu_inject_page_fault(vcpu, mem->fault_addr, mem->exception_error_code);
+    else
+        vcpu_inject_exception(&vcpu->arch, mem->exception, mem->exception_has_error_code != 0,
+                              mem->exception_error_code);
+    return MX_OK;
+}
+
+static mx_status_t apply_access(struct vcpu *vcpu, const struct mx_vcpu_packet *packet)
+{
+    struct arch_vcpu *arch = &vcpu->arch;
+
+    if (packet->type != MX_VCPU_PACKET_MEM)
+        return MX_ERR_INVALID_ARGS;
+    if (packet->mem.exception != MX_VCPU_NO_EXCEPTION)
+        return inject_answer(vcpu, &packet->mem);
+    if (arch->reply_is_load)
+        vcpu_set_register(arch, arch->reply_reg, arch->reply_is_high_byte, packet->mem.data,
+                          arch->reply_width_bytes);
+    vcpu_finish_instruction(arch, arch->reply_next_rip);
+    return MX_OK;
 }
 
 static mx_status_t apply_instruction(struct vcpu *vcpu, const struct mx_vcpu_packet *packet)
@@ -44,14 +71,7 @@ static mx_status_t apply_instruction(struct vcpu *vcpu, const struct mx_vcpu_pac
         take_instruction_state(&vcpu->arch, &packet->state);
         return MX_OK;
     }
-    if (mem->exception >= EXCEPTION_COUNT)
-        return MX_ERR_INVALID_ARGS;
-    if (mem->exception == EXCEPTION_PAGE_FAULT)
-        vcpu_inject_page_fault(vcpu, mem->fault_addr, mem->exception_error_code);
-    else
-        vcpu_inject_exception(&vcpu->arch, mem->exception, mem->exception_has_error_code != 0,
-                              mem->exception_error_code);
-    return MX_OK;
+    return inject_answer(vcpu, mem);
 }
 
 static mx_status_t apply_intack(struct arch_vcpu *arch, const struct mx_vcpu_packet *packet)
@@ -75,6 +95,9 @@ mx_status_t answer_apply(struct vcpu *vcpu, const struct mx_vcpu_packet *packet)
             break;
         case VCPU_REPLY_IO_INPUT:
             status = apply_input(arch, packet);
+            break;
+        case VCPU_REPLY_MEM_ACCESS:
+            status = apply_access(vcpu, packet);
             break;
         case VCPU_REPLY_INSTRUCTION:
             status = apply_instruction(vcpu, packet);

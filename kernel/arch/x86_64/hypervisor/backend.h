@@ -34,6 +34,9 @@ struct hypervisor_backend {
     void (*run)(struct vcpu *vcpu);
     enum vcpu_result (*handle_exit)(struct vcpu *vcpu, struct mx_vcpu_packet *packet);
     uint64_t (*read_control)(struct vcpu *vcpu, enum vcpu_control which);
+    // CR3, and in one word what decides how the tables are read: PG of CR0, PSE, PAE and LA57 of CR4,
+    // LMA of EFER, whose places do not overlap.
+    uint64_t (*read_paging)(struct vcpu *vcpu, uint64_t *cr3);
     void (*write_cr2)(struct vcpu *vcpu, uint64_t value);
     void (*write_efer)(struct vcpu *vcpu, uint64_t value);
     void (*write_pat)(struct vcpu *vcpu, uint64_t value);

@@ -195,15 +195,20 @@ static uint64_t width_mask(unsigned width_bytes)
     return width_bytes >= 8 ? UINT64_MAX : ((uint64_t)1 << 8 * width_bytes) - 1;
 }
 
-void vcpu_set_input(struct arch_vcpu *arch, uint64_t data, unsigned width_bytes)
+void vcpu_set_register(struct arch_vcpu *arch, unsigned reg, bool is_high_byte, uint64_t data,
+                       unsigned width_bytes)
 {
-    uint64_t mask = width_mask(width_bytes);
+    uint64_t mask = width_mask(width_bytes), *to = &arch->gpr[reg & 0xf];
 
+    if (is_high_byte) {
+        mask <<= 8;
+        data <<= 8;
+    }
     // A 32-bit result clears the upper half; narrower ones leave the rest.
     if (width_bytes == 4)
-        arch->gpr[MX_X86_RAX] = data & mask;
+        *to = data & mask;
     else
-        arch->gpr[MX_X86_RAX] = (arch->gpr[MX_X86_RAX] & ~mask) | (data & mask);
+        *to = (*to & ~mask) | (data & mask);
 }
 
 static enum vcpu_result send_io_packet(struct vcpu *vcpu, struct io_access access, uint64_t key,
@@ -249,7 +254,7 @@ static enum vcpu_result io_input(struct vcpu *vcpu, struct io_access access,
     if (guest_find_trap(vcpu->guest, &vcpu->guest->io_traps, access.port, &hit) &&
         hit.kind == MX_TRAP_IO)
         return send_io_packet(vcpu, access, hit.key, packet);
-    vcpu_set_input(&vcpu->arch, UINT64_MAX, access.width_bytes);
+    vcpu_set_register(&vcpu->arch, MX_X86_RAX, false, UINT64_MAX, access.width_bytes);
     return VCPU_RESUME;
 }
 
@@ -342,6 +347,37 @@ static enum vcpu_result send_mem_packet(struct vcpu *vcpu, struct second_stage_a
     return VCPU_LEAVE;
 }
 
+// A trapped access. A plain MOV is told as what it reads or writes; of all else the VMM emulates the
+// instruction.
+static enum vcpu_result send_access_packet(struct vcpu *vcpu, struct second_stage_access access,
+                                           uint64_t key, struct mx_vcpu_packet *packet)
+{
+    struct arch_vcpu *arch = &vcpu->arch;
+    struct mov_access mov;
+
+    if (!fetch_mov(vcpu, &mov) || mov.is_store != access.is_write ||
+        !mov_access_is_at(&mov, arch->gpr, access.addr))
+        return send_mem_packet(vcpu, access, key, packet);
+    packet->type = MX_VCPU_PACKET_MEM;
+    packet->reserved = 0;
+    packet->key = key;
+    packet->mem = (struct mx_packet_mem){
+        .addr = access.addr,
+        .data = access.is_write ? mov_value(arch, &mov) : 0,
+        .width_bytes = mov.operand.width_bytes,
+        .is_write = access.is_write,
+        .is_decoded = true,
+        .exception = MX_VCPU_NO_EXCEPTION,
+    };
+    arch->reply = VCPU_REPLY_MEM_ACCESS;
+    arch->reply_is_load = !mov.is_store;
+    arch->reply_reg = mov.operand.reg;
+    arch->reply_is_high_byte = mov.operand.is_high_byte;
+    arch->reply_width_bytes = mov.operand.width_bytes;
+    arch->reply_next_rip = arch->rip + mov.length_bytes;
+    return VCPU_LEAVE;
+}
+
 static enum vcpu_result ring_memory_bell(struct vcpu *vcpu, struct second_stage_access access,
                                          uint64_t key, struct mx_vcpu_packet *packet)
 {
@@ -398,5 +434,5 @@ enum vcpu_result exit_second_stage(struct vcpu *vcpu, struct second_stage_access
         return fault_in(vcpu, access, packet);
     if (hit.kind == MX_TRAP_BELL)
         return ring_memory_bell(vcpu, access, hit.key, packet);
-    return send_mem_packet(vcpu, access, hit.key, packet);
+    return send_access_packet(vcpu, access, hit.key, packet);
 }

@@ -12,8 +12,9 @@ void vcpu_inject_exception(struct arch_vcpu *arch, uint32_t vector, bool has_err
                            uint32_t error_code);
 void vcpu_inject_gp(struct arch_vcpu *arch);
 void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t addr, uint32_t error_code);
-// Puts what an IN read into rAX.
-void vcpu_set_input(struct arch_vcpu *arch, uint64_t data, unsigned width_bytes);
+// Puts what an IN or a load read into a general register.
+void vcpu_set_register(struct arch_vcpu *arch, unsigned reg, bool is_high_byte, uint64_t data,
+                       unsigned width_bytes);
 // Goes on with the instruction at `next_rip`.
 static inline void vcpu_finish_instruction(struct arch_vcpu *arch, uint64_t next_rip)
 {

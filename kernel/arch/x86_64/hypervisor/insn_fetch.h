@@ -6,6 +6,8 @@
 
 #define INSN_BYTES_MAX 15
 
+// Forgets what is known of the guest's code, for a vCPU that is given another state.
+void insn_forget(struct arch_vcpu *arch);
 // Up to INSN_BYTES_MAX bytes at the guest's RIP; how many there are, which is fewer only if the
 // next page is not there. Interrupts enabled.
 size_t insn_fetch(struct vcpu *vcpu, uint8_t *bytes);

@@ -398,6 +398,15 @@ static uint64_t svm_read_control(struct vcpu *vcpu, enum vcpu_control which)
     return 0;
 }
 
+static uint64_t svm_read_paging(struct vcpu *vcpu, uint64_t *cr3)
+{
+    const struct vmcb_save *save = &svm_of(vcpu)->vmcb->save;
+
+    *cr3 = save->cr3;
+    return (save->cr0 & CR0_PG) | (save->cr4 & (CR4_PSE | CR4_PAE | CR4_LA57)) |
+           (save->efer & EFER_LMA);
+}
+
 static void svm_write_efer(struct vcpu *vcpu, uint64_t value)
 {
     struct vmcb *vmcb = svm_of(vcpu)->vmcb;
@@ -545,6 +554,7 @@ const struct hypervisor_backend svm_backend = {
     .run = svm_run,
     .handle_exit = svm_handle_exit,
     .read_control = svm_read_control,
+    .read_paging = svm_read_paging,
     .write_efer = svm_write_efer,
     .write_cr2 = svm_write_cr2,
     .write_pat = svm_write_pat,

@@ -8,6 +8,7 @@
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
 #include "kernel/arch/x86_64/hypervisor/exits.h"
+#include "kernel/arch/x86_64/hypervisor/insn_fetch.h"
 #include "kernel/arch/x86_64/hypervisor/msr.h"
 #include "kernel/arch/x86_64/hypervisor/reset.h"
 #include "kernel/arch/x86_64/regs/cpuid.h"
@@ -80,7 +81,7 @@ static void write_state(struct vcpu *vcpu, const struct mx_vcpu_state *state)
     arch->tsc_aux = state->tsc_aux;
     arch->pat = state->pat;
     arch->apic.tpr = (uint32_t)state->cr8 << 4;
-    arch->insn_cache.bytes = NULL;
+    insn_forget(arch);
     hypervisor_backend->write_state(vcpu, state);
 }
 

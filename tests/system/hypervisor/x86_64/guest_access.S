@@ -36,13 +36,14 @@
         DONE
         GUEST_END io_string
 
-// The instructions of the test's packets: a store of 4 bytes and a load of 8.
+// The instructions of the test's packets: a store of 4 bytes, a load of 8, and one that reads and writes.
         GUEST_BEGIN memory_access
         movl    $GUEST_DEVICE, %edi
         movl    $0x12345678, %eax
         movl    %eax, 16(%rdi)
         movq    24(%rdi), %rcx
         movq    %rcx, (GUEST_DATA)
+        orl     $1, 32(%rdi)
         DONE
         GUEST_END memory_access
 

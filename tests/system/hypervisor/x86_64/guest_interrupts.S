@@ -139,6 +139,14 @@
         wrmsr
         .endm
 
+// Done while its timer still runs.
+        GUEST_BEGIN timer_armed
+        ENABLE_X2APIC
+        SET_MSR 0x832, 0x20041
+        SET_MSR 0x838, 500000
+        DONE
+        GUEST_END timer_armed
+
         GUEST_BEGIN timer_deadline
         ENABLE_X2APIC
         SET_MSR   0x832, 0x40041

@@ -11,9 +11,9 @@
 #define ENTRY_USER    (1u << 2)
 #define ENTRY_LARGE   (1u << 7)
 
-#define TASK_STATE 0x9800
-#define TASK_STATE_LIMIT 0x67
-#define INTERRUPT_GATE UINT64_C(0x8e00)
+#define TASK_STATE        0x9800
+#define TASK_STATE_LIMIT  0x67
+#define INTERRUPT_GATE    UINT64_C(0x8e00)
 #define VECTOR_CODE_BYTES 16
 
 static void set_entry(uint8_t *ram, uint64_t table, unsigned index, uint64_t value)
@@ -42,8 +42,8 @@ static void setup_descriptors(uint8_t *ram)
         0,
         0x00af9b000000ffff, // 64-bit code
         0x00cf93000000ffff, // data
-        0x0000890000000000 | (uint64_t)(TASK_STATE & 0xffff) << 16 | (uint64_t)(TASK_STATE >> 16) << 32 |
-            TASK_STATE_LIMIT,
+        0x0000890000000000 | (uint64_t)(TASK_STATE & 0xffff) << 16 |
+            (uint64_t)(TASK_STATE >> 16) << 32 | TASK_STATE_LIMIT,
         0,
         0x00cf9b000000ffff, // 32-bit code
         0x00cff3000000ffff, // user data
@@ -57,7 +57,8 @@ static void setup_descriptors(uint8_t *ram)
 
 static void setup_vectors(uint8_t *ram)
 {
-    memcpy(ram + GUEST_VECTORS, code_vectors.start, (size_t)(code_vectors.end - code_vectors.start));
+    memcpy(ram + GUEST_VECTORS, code_vectors.start,
+           (size_t)(code_vectors.end - code_vectors.start));
     for (unsigned i = 0; i < 256; i++) {
         uint64_t handler = GUEST_VECTORS + i * VECTOR_CODE_BYTES;
         uint64_t gate[2] = {(handler & 0xffff) | GUEST_CODE_SELECTOR << 16 | INTERRUPT_GATE << 32 |
@@ -74,10 +75,12 @@ void guest_setup_memory(uint8_t *ram)
     setup_vectors(ram);
 }
 
-static const struct mx_x86_segment_register code_segment = {GUEST_CODE_SELECTOR, 0xa9b, 0xffffffff, 0};
-static const struct mx_x86_segment_register data_segment = {GUEST_DATA_SELECTOR, 0xc93, 0xffffffff, 0};
-static const struct mx_x86_segment_register task_segment = {GUEST_TASK_SELECTOR, 0x8b, TASK_STATE_LIMIT,
-                                                            TASK_STATE};
+static const struct mx_x86_segment_register code_segment = {GUEST_CODE_SELECTOR, 0xa9b, 0xffffffff,
+                                                            0};
+static const struct mx_x86_segment_register data_segment = {GUEST_DATA_SELECTOR, 0xc93, 0xffffffff,
+                                                            0};
+static const struct mx_x86_segment_register task_segment = {GUEST_TASK_SELECTOR, 0x8b,
+                                                            TASK_STATE_LIMIT, TASK_STATE};
 
 void guest_setup_state(struct mx_vcpu_state *state, uint32_t id, uint64_t address)
 {
@@ -88,7 +91,7 @@ void guest_setup_state(struct mx_vcpu_state *state, uint32_t id, uint64_t addres
     state->rflags = 2;
     state->cr0 = 0x80010033; // PG, WP, NE, ET, MP, PE
     state->cr3 = GUEST_TABLES;
-    state->cr4 = 0x620; // OSXMMEXCPT, OSFXSR, PAE
+    state->cr4 = 0x620;  // OSXMMEXCPT, OSFXSR, PAE
     state->efer = 0xd00; // NXE, LMA, LME
     for (unsigned i = 0; i <= MX_X86_GS; i++)
         state->segment[i] = data_segment;

@@ -1,13 +1,14 @@
-// Instructions of x86-64 that only the kernel may execute, and those that fault by themselves; see faults.h.
+// Instructions of x86-64 that only the kernel may execute, and those that fault by themselves; see
+// faults.h.
 
 #include "tests/system/programs/faults.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#define INSTRUCTION(function, text)             \
-    static void function(void)                  \
-    {                                           \
+#define INSTRUCTION(function, text)                                      \
+    static void function(void)                                           \
+    {                                                                    \
         __asm__ volatile(text ::: "rax", "rcx", "rdx", "rbx", "memory"); \
     }
 

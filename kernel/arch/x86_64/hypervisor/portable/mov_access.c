@@ -6,6 +6,9 @@
 #define INSN_BYTES_MAX   15
 #define OPCODE_MOV_LOAD  0x8a // and 0x8b: the same as 0x88 and 0x89 but for the direction bit
 #define OPCODE_DIRECTION 0x02
+#define PAGE_SIZE_BYTES  0x1000u
+#define RM_SIB           4
+#define RM_RIP_RELATIVE  5 // in ModRM mode 0
 
 static bool is_prefix(uint8_t byte, unsigned code_bits)
 {
@@ -36,6 +39,45 @@ size_t insn_prefix_count(const uint8_t *bytes, size_t byte_count, unsigned code_
     return count;
 }
 
+static bool has_address_prefix(const uint8_t *bytes, size_t prefix_count)
+{
+    for (size_t i = 0; i < prefix_count; i++)
+        if (bytes[i] == 0x64 || bytes[i] == 0x65 || bytes[i] == 0x67) // FS, GS, address size
+            return true;
+    return false;
+}
+
+// `bytes` holds the whole instruction. Only in 64-bit code are the other segments without a base.
+static void describe_address(const uint8_t *bytes, size_t prefix_count, unsigned code_bits,
+                             struct mov_access *out)
+{
+    uint8_t rex =
+        prefix_count && (bytes[prefix_count - 1] & 0xf0) == 0x40 ? bytes[prefix_count - 1] : 0;
+    uint8_t mode = bytes[prefix_count + 1] >> 6, rm = bytes[prefix_count + 1] & 7;
+    const uint8_t *displacement = bytes + prefix_count + 2;
+
+    out->has_plain_address = code_bits == 64 && rm != RM_SIB &&
+                             !(mode == 0 && rm == RM_RIP_RELATIVE) &&
+                             !has_address_prefix(bytes, prefix_count);
+    out->base_reg = rm | (rex & 1) << 3;
+    out->displacement = 0;
+    if (!out->has_plain_address)
+        return;
+    if (mode == 1)
+        out->displacement = (int8_t)displacement[0];
+    else if (mode == 2)
+        memcpy(&out->displacement, displacement, sizeof(out->displacement));
+}
+
+bool mov_access_is_at(const struct mov_access *access, const uint64_t *gpr, uint64_t guest_physical)
+{
+    uint64_t linear = gpr[access->base_reg & 0xf] + (uint64_t)(int64_t)access->displacement;
+    uint64_t offset = guest_physical % PAGE_SIZE_BYTES;
+
+    return access->has_plain_address && linear % PAGE_SIZE_BYTES == offset &&
+           offset + access->operand.width_bytes <= PAGE_SIZE_BYTES;
+}
+
 bool mov_access_decode(const uint8_t *bytes, size_t byte_count, unsigned code_bits,
                        struct mov_access *out)
 {
@@ -53,5 +95,8 @@ bool mov_access_decode(const uint8_t *bytes, size_t byte_count, unsigned code_bi
     if (!out->is_store)
         copy[prefixes] &= (uint8_t)~OPCODE_DIRECTION;
     out->length_bytes = x86_mov_store_length(copy, byte_count, code_bits, &out->operand);
-    return out->length_bytes != 0;
+    if (out->length_bytes == 0)
+        return false;
+    describe_address(copy, prefixes, code_bits, out);
+    return true;
 }

@@ -28,6 +28,7 @@ enum vcpu_run_state {
 enum vcpu_reply {
     VCPU_REPLY_NONE,
     VCPU_REPLY_IO_INPUT,
+    VCPU_REPLY_MEM_ACCESS,  // data of a decoded access, which then is done
     VCPU_REPLY_INSTRUCTION, // the whole state of an emulated instruction
     VCPU_REPLY_INTACK,
 };
@@ -43,10 +44,19 @@ enum vcpu_reply {
 #define VCPU_EVENT_TYPE_MASK   ((uint64_t)7 << 8)
 #define VCPU_EVENT_ERROR_SHIFT 32
 
-// The page of guest code fetched from last; see insn_fetch.c.
-struct insn_cache {
-    uint64_t cr3, linear_page, flush_generation;
+// A page of guest code fetched from, with the page-table entries that led there; see insn_fetch.c.
+#define INSN_CACHE_PAGES 8 // a power of two
+#define INSN_WALK_MAX    5
+struct insn_page {
+    uint64_t linear_page, flush_generation;
+    uint64_t cr3, paging_mode;
     const uint8_t *bytes; // NULL: nothing cached
+    uint32_t entry_count;
+    uint32_t entry_bytes;
+    struct {
+        const void *at;
+        uint64_t value;
+    } entries[INSN_WALK_MAX];
 };
 
 struct arch_vcpu {
@@ -69,6 +79,10 @@ struct arch_vcpu {
 
     enum vcpu_reply reply;
     uint8_t reply_width_bytes;
+    // VCPU_REPLY_MEM_ACCESS: the register that a load goes to, where the guest goes on.
+    uint8_t reply_reg;
+    bool reply_is_load, reply_is_high_byte;
+    uint64_t reply_next_rip;
     mx_status_t leave_status;
 
     struct fpu_state *fpu;
@@ -78,6 +92,6 @@ struct arch_vcpu {
     uint64_t pat, misc_enable, hwcr;
     uint64_t pv_time_msr, pv_wall_msr;
     uint32_t pv_time_version, pv_wall_version;
-    struct insn_cache insn_cache;
+    struct insn_page insn_cache[INSN_CACHE_PAGES]; // by linear page
     bool has_pause_exits;
 };
