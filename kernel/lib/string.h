@@ -13,3 +13,7 @@ size_t strnlen(const char *string, size_t limit);
 int strcmp(const char *a, const char *b);
 char *strchr(const char *string, int character);
 int strncmp(const char *a, const char *b, size_t limit);
+
+// Freestanding code gets no built-in expansion of these by itself: copies of a few bytes need no call.
+#define memcpy(to, from, size) __builtin_memcpy(to, from, size)
+#define memset(to, byte, size) __builtin_memset(to, byte, size)

@@ -101,6 +101,9 @@ static mx_status_t create_at(enum vmo_kind kind, struct job *job, paddr_t base, 
 
 mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes, struct vmo **out)
 {
+    // Guests' memory reaches as far as the machine's. Beyond, a page-table entry would not hold the address.
+    if (!range_is_within(base.raw, size_bytes, arch_aspace_guest_limit()))
+        return MX_ERR_OUT_OF_RANGE;
     return create_at(VMO_PHYSICAL, NULL, base, size_bytes, out);
 }
 

@@ -20,11 +20,6 @@ void object_init(struct object *object, const struct object_ops *ops)
     __atomic_fetch_add(&living_count, 1, __ATOMIC_RELAXED);
 }
 
-void object_reference(struct object *object)
-{
-    __atomic_fetch_add(&object->reference_count, 1, __ATOMIC_RELAXED);
-}
-
 bool object_try_reference(struct object *object)
 {
     uint32_t count = __atomic_load_n(&object->reference_count, __ATOMIC_RELAXED);

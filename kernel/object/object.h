@@ -43,7 +43,11 @@ struct observer {
 
 // One reference, no signals.
 void object_init(struct object *object, const struct object_ops *ops);
-void object_reference(struct object *object);
+static inline void object_reference(struct object *object)
+{
+    __atomic_fetch_add(&object->reference_count, 1, __ATOMIC_RELAXED);
+}
+
 // For who finds the object in a list that it leaves when it is destroyed, with that list locked. False: it is on its way.
 bool object_try_reference(struct object *object);
 void object_release(struct object *object);

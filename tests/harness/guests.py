@@ -60,26 +60,25 @@ def resources(machine):
 
 
 def settled_resources(machine):
-    """The same twice in a row: the command before is taken apart while the next one starts."""
-    last = resources(machine)
-    while True:
-        now = resources(machine)
-        if now == last:
-            return now
-        last = now
+    """The least of a few samples: the command before may be taken apart while the next one counts."""
+    samples = [resources(machine) for _ in range(4)]
+    return {key: min(each[key] for each in samples) for key in samples[0]}
 
 
-def wait_resources_return(machine, before, seconds=10):
-    last = {}
+def wait_resources_return(machine, before, seconds=5):
+    least = dict(resources(machine))
 
     def are_back():
-        last.update(resources(machine))
-        return all(last[key] <= before[key] for key in before)
+        now = resources(machine)
+        least.update({key: min(least[key], now[key]) for key in now})
+        return all(least[key] <= before[key] for key in before)
 
     try:
         wait_until(machine, are_back, seconds)
     except AssertionError:
-        raise AssertionError(f'before {before}, now {last}') from None
+        raise AssertionError(f'before {before}, then at least {least}') from None
+
+
 
 def kill(machine, guest_id):
     """Ends a guest, if it has not ended by itself."""

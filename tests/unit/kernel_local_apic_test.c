@@ -71,6 +71,21 @@ static int pending(unsigned cpu)
     return local_apic_pending_vector(&apics[cpu]);
 }
 
+TEST(apic_owner_is_told_once_of_what_it_has_not_taken_in)
+{
+    start(true);
+    notify_count = 0;
+    for (unsigned i = 0; i < 100; i++)
+        local_apic_post_vector(&apics[1], (uint8_t)(0x40 + i), false);
+    EXPECT_EQ(notify_count, 1);
+    local_apic_post_nmi(&apics[1]);
+    EXPECT_EQ(notify_count, 2);
+    EXPECT_EQ(pending(1), 0x40 + 99);
+    local_apic_post_vector(&apics[1], 0xf0, false);
+    EXPECT_EQ(notify_count, 3);
+    EXPECT_EQ(pending(1), 0xf0);
+}
+
 TEST(apic_delivers_a_self_ipi_and_nests_by_priority)
 {
     start(true);

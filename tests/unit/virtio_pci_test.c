@@ -430,6 +430,16 @@ TEST(virtio_pci_intx_sets_isr_until_read)
     EXPECT_EQ(get(ISR, 1), 0u);
 }
 
+TEST(virtio_pci_intx_raised_before_a_reset_is_dropped_after_it)
+{
+    bring_up();
+    put(COMMON + 0x14, 1, 0);
+    virtio_pci_raise_intx(&transport, 0);
+    virtio_pci_raise_intx(&transport, VIRTIO_SOURCE_CONFIG);
+    EXPECT_FALSE(line_level);
+    EXPECT_EQ(get(ISR, 1), 0u);
+}
+
 TEST(virtio_pci_routes_follow_vectors_and_masks)
 {
     build();
@@ -467,7 +477,8 @@ TEST(virtio_pci_absent_vector_reads_back_as_none)
 
 TEST(virtio_pci_masked_vector_becomes_pending)
 {
-    build();
+    bring_up();
+    put(COMMON + 0x16, 2, 0);
     put(COMMON + 0x1a, 2, 2);
     enable_msix();
     virtio_pci_raise_intx(&transport, 0);

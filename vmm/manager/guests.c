@@ -25,6 +25,8 @@
 #define OVERHEAD_PER_CPU   (UINT64_C(256) << 10)
 #define HOST_RESERVE_BYTES (UINT64_C(16) << 20) // that guests do not get
 #define COMMANDS_PER_EVENT 32
+#define LAST_MESSAGES_MAX  1024      // as many as a channel holds unread
+#define OPENS_MAX          256       // files that one run of a guest can ask for
 #define REBOOT_TIME_MIN    MX_SEC(1) // a guest that reboots sooner after its start has failed
 
 struct guest_record {
@@ -36,6 +38,8 @@ struct guest_record {
     uint32_t override_count, override_bytes;
     char *overrides;
     uint64_t memory_bytes;
+    uint64_t promised_bytes; // for this run: memory and disks; zero before its RESERVE
+    uint32_t open_count;     // files that this run has asked for
     uint32_t cpu_count;
     bool has_console;
     bool is_killed; // by `guest stop -f`
@@ -53,11 +57,6 @@ static struct guest_record records[GUESTS_MAX];
 static uint32_t last_id;
 static uint64_t last_key;
 
-void guests_init(const struct guests_host *description)
-{
-    host = *description;
-}
-
 static void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void log_line(const char *format, ...)
 {
@@ -70,6 +69,29 @@ static void log_line(const char *format, ...)
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     mx_log_write(host.log, line, strlen(line));
+}
+
+// Whatever guests were promised, all of them together leave the host its reserve.
+static mx_status_t limit_all_guests(void)
+{
+    struct mx_info_memory memory;
+    const mx_status_t status =
+        mx_object_get_info(host.system, MX_INFO_MEMORY, &memory, sizeof(memory), NULL);
+
+    if (status != MX_OK)
+        return status;
+    return mx_job_set_limit(
+        host.job, MX_JOB_LIMIT_MEMORY,
+        memory.free_bytes > HOST_RESERVE_BYTES ? memory.free_bytes - HOST_RESERVE_BYTES : 0);
+}
+
+void guests_init(const struct guests_host *description)
+{
+    host = *description;
+    const mx_status_t status = limit_all_guests();
+    if (status != MX_OK)
+        log_line("guest_manager: the memory of guests cannot be limited: %s",
+                 mx_status_string(status));
 }
 
 mx_status_t guests_refuse(struct guest_reply *reply, mx_status_t status, const char *format, ...)
@@ -176,14 +198,14 @@ static void give(struct launch_handles *handles, uint32_t kind, uint32_t arg, mx
         handles->list[handles->count++] = (struct process_handle){kind, arg, copy};
 }
 
-static mx_status_t start_vmm(struct guest_record *record)
+static mx_status_t start_vmm_in(struct guest_record *record, mx_handle_t job)
 {
     static const char *const argv[] = {"vmm"};
     struct launch_handles handles = {.status = MX_OK};
     char name[MX_NAME_SIZE];
 
     snprintf(name, sizeof(name), "vmm %u", record->id);
-    give(&handles, MX_STARTUP_JOB, 0, record->job, MX_RIGHT_MANAGE);
+    give(&handles, MX_STARTUP_JOB, 0, job, MX_RIGHT_MANAGE);
     give(&handles, MX_STARTUP_RESOURCE, MX_RESOURCE_HYPERVISOR, host.hypervisor, MX_RIGHT_WRITE);
     if (host.log != MX_HANDLE_INVALID)
         give(&handles, MX_STARTUP_LOG, 0, host.log, MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE);
@@ -192,7 +214,7 @@ static mx_status_t start_vmm(struct guest_record *record)
             handle_close(handles.list[i].handle);
         return handles.status;
     }
-    const struct process_launch launch = {.job = record->job,
+    const struct process_launch launch = {.job = job,
                                           .name = name,
                                           .argv = argv,
                                           .argc = 1,
@@ -200,6 +222,20 @@ static mx_status_t start_vmm(struct guest_record *record)
                                           .handle_count = handles.count,
                                           .out_channel = &record->vmm};
     return process_launch_file(&launch, "bin/vmm", &record->process);
+}
+
+// A job that may be managed may also be given another limit. So the VMM manages one inside the
+// guest's job, whose own limit it cannot reach.
+static mx_status_t start_vmm(struct guest_record *record)
+{
+    mx_handle_t job;
+    mx_status_t status = mx_job_create(record->job, &job);
+
+    if (status != MX_OK)
+        return status;
+    status = start_vmm_in(record, job);
+    handle_close(job);
+    return status;
 }
 
 static mx_status_t send_launch(const struct guest_record *record)
@@ -235,6 +271,8 @@ static mx_status_t begin_run(struct guest_record *record)
     record->key = ++last_key;
     record->state = GUEST_STARTING;
     record->has_end = false;
+    record->promised_bytes = 0;
+    record->open_count = 0;
     mx_status_t status = mx_job_create(host.job, &record->job);
     if (status == MX_OK)
         status = mx_job_set_limit(record->job, MX_JOB_LIMIT_MEMORY, OVERHEAD_BYTES);
@@ -330,10 +368,13 @@ static void make_printable(char *text, size_t size_bytes)
     }
 }
 
-static void answer_open(const struct guest_record *record, const struct vmm_open *request,
+// Each file is an object that the VMM may keep and that its job does not pay for, hence the bound.
+static void answer_open(struct guest_record *record, const struct vmm_open *request,
                         struct vmm_reply *reply, mx_handle_t *handle)
 {
-    if (!memchr(request->path, '\0', sizeof(request->path)))
+    if (record->open_count++ >= OPENS_MAX)
+        reply->status = MX_ERR_NO_RESOURCES;
+    else if (!memchr(request->path, '\0', sizeof(request->path)))
         reply->status = MX_ERR_BAD_PATH;
     else if (request->file_kind == VMM_FILE_PACKAGE)
         reply->status = packages_open(record->package, request->path, handle, &reply->size_bytes);
@@ -346,52 +387,73 @@ static void answer_open(const struct guest_record *record, const struct vmm_open
 }
 
 // Memory that the living guests were promised and have not touched yet.
-static uint64_t promised_bytes(void)
+static uint64_t untouched_bytes(void)
 {
     uint64_t total = 0;
 
     for (size_t i = 0; i < GUESTS_MAX; i++) {
         const struct guest_record *record = &records[i];
         struct mx_info_job info;
-        if (!record->is_used || record->job == MX_HANDLE_INVALID || record->memory_bytes == 0 ||
+        if (!record->is_used || record->job == MX_HANDLE_INVALID || record->promised_bytes == 0 ||
             mx_object_get_info(record->job, MX_INFO_JOB, &info, sizeof(info), NULL) != MX_OK)
             continue;
-        if (info.memory_used_bytes < record->memory_bytes)
-            total += record->memory_bytes - info.memory_used_bytes;
+        if (info.memory_used_bytes < record->promised_bytes)
+            total += record->promised_bytes - info.memory_used_bytes;
     }
     return total;
 }
 
+// What the host has left to promise.
+static mx_status_t find_free_bytes(uint64_t *free_bytes)
+{
+    struct mx_info_memory memory;
+    const mx_status_t status =
+        mx_object_get_info(host.system, MX_INFO_MEMORY, &memory, sizeof(memory), NULL);
+    const uint64_t taken = untouched_bytes() + HOST_RESERVE_BYTES;
+
+    if (status == MX_OK)
+        *free_bytes = memory.free_bytes > taken ? memory.free_bytes - taken : 0;
+    return status;
+}
+
+static mx_status_t refuse_memory(const char *what, uint64_t bytes, uint64_t free_bytes,
+                                 char *message, size_t message_bytes)
+{
+    snprintf(message, message_bytes,
+             "%s: %llu MiB and what it takes to run the guest are more than the host has free "
+             "(%llu MiB)",
+             what, (unsigned long long)(bytes >> 20), (unsigned long long)(free_bytes >> 20));
+    return MX_ERR_NO_MEMORY;
+}
+
+// Once for each run.
 static mx_status_t reserve(struct guest_record *record, const struct vmm_reserve *request,
                            char *message, size_t message_bytes)
 {
-    const uint64_t overhead = OVERHEAD_BYTES + request->memory_bytes / OVERHEAD_PER_RAM +
-                              OVERHEAD_PER_CPU * request->cpu_count;
-    struct mx_info_memory memory;
+    uint64_t free_bytes;
 
     if (request->cpu_count == 0 || request->cpu_count > MX_GUEST_MAX_VCPUS ||
-        request->memory_bytes > UINT64_MAX / 4 || request->extra_bytes > UINT64_MAX / 4)
+        request->memory_bytes == 0 || request->memory_bytes > UINT64_MAX / 4 ||
+        request->extra_bytes > UINT64_MAX / 4)
         return MX_ERR_INVALID_ARGS;
-    const mx_status_t status =
-        mx_object_get_info(host.system, MX_INFO_MEMORY, &memory, sizeof(memory), NULL);
+    if (record->promised_bytes != 0)
+        return MX_ERR_BAD_STATE;
+    const uint64_t overhead = OVERHEAD_BYTES + request->memory_bytes / OVERHEAD_PER_RAM +
+                              OVERHEAD_PER_CPU * request->cpu_count;
+    const uint64_t promised = request->memory_bytes + request->extra_bytes;
+    const mx_status_t status = find_free_bytes(&free_bytes);
     if (status != MX_OK)
         return status;
-    record->memory_bytes = 0; // of a start before a reboot
-    const uint64_t taken = promised_bytes() + HOST_RESERVE_BYTES;
-    const uint64_t free_bytes = memory.free_bytes > taken ? memory.free_bytes - taken : 0;
-    if (request->memory_bytes + overhead > free_bytes) {
-        snprintf(message, message_bytes,
-                 "memory: %llu MiB, and %llu MiB to run the guest, are more than the host has left "
-                 "(%llu MiB)",
-                 (unsigned long long)(request->memory_bytes >> 20),
-                 (unsigned long long)(overhead >> 20), (unsigned long long)(free_bytes >> 20));
-        return MX_ERR_NO_MEMORY;
-    }
+    if (request->memory_bytes + overhead > free_bytes)
+        return refuse_memory("memory", request->memory_bytes, free_bytes, message, message_bytes);
+    if (promised + overhead > free_bytes)
+        return refuse_memory("memory and disks in it", promised, free_bytes, message,
+                             message_bytes);
+    record->promised_bytes = promised;
     record->memory_bytes = request->memory_bytes;
     record->cpu_count = request->cpu_count;
     record->has_console = request->has_console != 0;
-    return mx_job_set_limit(record->job, MX_JOB_LIMIT_MEMORY,
-                            request->memory_bytes + request->extra_bytes + overhead);
+    return mx_job_set_limit(record->job, MX_JOB_LIMIT_MEMORY, promised + overhead);
 }
 
 static mx_status_t send_stream(const struct guest_record *record, enum vmm_terminal terminal,
@@ -511,9 +573,10 @@ static void take_messages(struct guest_record *record)
         status = take_message(record);
     if (status == MX_OK || status == MX_ERR_SHOULD_WAIT)
         status = wait_for_vmm(record);
-    if (status == MX_OK || status == MX_ERR_PEER_CLOSED)
-        return; // the end of the process tells the rest
-    if (!record->has_end) {
+    if (status == MX_OK)
+        return;
+    // Without its channel a VMM has nothing left to do; the end of its process tells the rest.
+    if (!record->has_end && status != MX_ERR_PEER_CLOSED) {
         const struct vmm_ended end = {.status = status,
                                       .outcome = VMM_OUTCOME_FAILED,
                                       .message = "its VMM broke the protocol"};
@@ -583,8 +646,11 @@ void guests_process_event(uint64_t guest_key)
 
     if (!record || record->process == MX_HANDLE_INVALID)
         return;
+    // Others of its job could hold its channel and go on talking.
+    if (mx_task_kill(record->job, -1) != MX_OK)
+        log_line("guest %u: its job cannot be killed", record->id);
     // Its last words may be unread.
-    while (take_message(record) == MX_OK)
+    for (unsigned i = 0; i < LAST_MESSAGES_MAX && take_message(record) == MX_OK; i++)
         ;
     find_reason(record);
     const bool wants_reboot = record->end.outcome == VMM_OUTCOME_REBOOT && record->has_end &&

@@ -14,6 +14,7 @@
 
 // A device answers at once; one that does not is as good as dead.
 #define CALL_TIMEOUT  MX_SEC(10)
+#define KILL_TIMEOUT  MX_SEC(1)
 #define ARGUMENTS_MAX (DEVICE_ARGUMENT_OWN + 8)
 #define NUMBER_SIZE   24
 #define EVENTS_MAX    16 // of one device in one go
@@ -29,6 +30,7 @@ struct virtio_device_link {
     uint32_t index;
     char name[MX_NAME_SIZE];
     unsigned queue_count;
+    mx_handle_t process;
     mx_handle_t channel;
     mx_handle_t port;                               // doorbells
     mx_handle_t irqs[VIRTIO_DEVICE_QUEUES_MAX + 1]; // the last is the configuration's
@@ -38,12 +40,26 @@ struct virtio_device_link {
 
 // --- messages to the process --------------------------------------------------------------------
 
-// The device is lost: the driver is told, and the guest goes on without it.
+// A process that hangs must not wake up later and write where the driver keeps something else by
+// then.
+static void end_process(const struct virtio_device_link *link)
+{
+    if (link->process != MX_HANDLE_INVALID &&
+        (mx_task_kill(link->process, -1) != MX_OK ||
+         mx_object_wait_one(link->process, MX_SIGNAL_TERMINATED,
+                            mx_clock_get_monotonic() + KILL_TIMEOUT, NULL) != MX_OK))
+        guest_log(link->guest, "vmm: %s (device %u): its process cannot be ended", link->name,
+                  link->index);
+}
+
+// The device is lost: the driver is told, at the latest when the channel shows the end of the
+// process, and the guest goes on without it.
 static void declare_dead(struct virtio_device_link *link, const char *why)
 {
     if (link->is_dead)
         return;
     link->is_dead = true;
+    end_process(link);
     guest_log(link->guest, "vmm: %s (device %u): %s; the guest goes on without it", link->name,
               link->index, why);
 }
@@ -321,7 +337,6 @@ static mx_status_t launch_process(struct virtio_device_link *link,
                                     .handles = list->handles,
                                     .handle_count = list->count,
                                     .out_channel = &link->channel};
-    mx_handle_t process;
 
     snprintf(low, sizeof(low), "%llu", (unsigned long long)guest->low_bytes);
     snprintf(high, sizeof(high), "%llu", (unsigned long long)guest->high_bytes);
@@ -333,10 +348,8 @@ static mx_status_t launch_process(struct virtio_device_link *link,
         close_list(list);
         return status;
     }
-    status = process_launch(&launch, &process);
+    status = process_launch(&launch, &link->process);
     handle_close(launch.executable);
-    if (status == MX_OK)
-        handle_close(process); // its end shows at the channel
     return status;
 }
 
@@ -479,15 +492,25 @@ void virtio_device_intx_event(struct guest *guest, uint32_t index_and_source)
     mutex_unlock(&guest->lock);
 }
 
+static mx_handle_t console_channel(const struct guest *guest)
+{
+    for (size_t i = 0; i < guest->device_count; i++) {
+        const struct virtio_device_link *link = guest->devices[i];
+        if (strcmp(link->name, "virtio-console") == 0 && !link->is_dead)
+            return link->channel;
+    }
+    return MX_HANDLE_INVALID;
+}
+
 mx_status_t virtio_device_attach_console(struct guest *guest, mx_handle_t stream)
 {
     const struct device_envelope envelope = {.kind = DEVICE_ENVELOPE_ATTACH};
 
-    for (size_t i = 0; i < guest->device_count; i++) {
-        const struct virtio_device_link *link = guest->devices[i];
-        if (strcmp(link->name, "virtio-console") == 0 && !link->is_dead)
-            return mx_channel_write(link->channel, &envelope, sizeof(envelope), &stream, 1);
-    }
+    mutex_lock(&guest->lock);
+    const mx_handle_t channel = console_channel(guest);
+    mutex_unlock(&guest->lock);
+    if (channel != MX_HANDLE_INVALID)
+        return mx_channel_write(channel, &envelope, sizeof(envelope), &stream, 1);
     handle_close(stream);
     return MX_ERR_NOT_SUPPORTED;
 }

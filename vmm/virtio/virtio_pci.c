@@ -78,6 +78,11 @@ static const struct {
 };
 #define COMMON_BYTES 0x38u
 
+static bool has_started(const struct virtio_pci *transport)
+{
+    return (transport->status & VIRTIO_STATUS_DRIVER_OK) != 0;
+}
+
 // --- interrupts
 // -------------------------------------------------------------------------------------
 
@@ -147,7 +152,9 @@ static void transport_msix_changed(void *context, uint32_t vector)
 
 void virtio_pci_raise_intx(struct virtio_pci *transport, uint16_t source)
 {
-    if (source >= transport->queue_count && source != VIRTIO_SOURCE_CONFIG)
+    // What was raised before a reset may come after it, when nobody is there to read the ISR.
+    if ((source >= transport->queue_count && source != VIRTIO_SOURCE_CONFIG) ||
+        !has_started(transport))
         return;
     if (pci_msix_is_enabled(&transport->pci)) {
         if (route_of(transport, source).kind == VIRTIO_ROUTE_MASKED)
@@ -169,11 +176,6 @@ static uint8_t read_and_clear_isr(struct virtio_pci *transport)
 
 // --- state machine
 // ----------------------------------------------------------------------------------
-
-static bool has_started(const struct virtio_pci *transport)
-{
-    return (transport->status & VIRTIO_STATUS_DRIVER_OK) != 0;
-}
 
 static bool needs_reset(const struct virtio_pci *transport)
 {

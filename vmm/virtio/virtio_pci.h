@@ -135,7 +135,8 @@ MX_MUST_CHECK mx_status_t virtio_pci_init(struct virtio_pci *transport,
 void virtio_pci_reset(struct virtio_pci *transport);
 
 // A source raised its interrupt while MSI-X was off: sets the ISR and the pin. With MSI-X on, a
-// masked vector becomes pending; otherwise nothing happens.
+// masked vector becomes pending; otherwise, and while the driver has not started the device,
+// nothing happens.
 void virtio_pci_raise_intx(struct virtio_pci *transport, uint16_t source);
 
 // The device's configuration space is now these bytes, and the driver may see that it changed. The

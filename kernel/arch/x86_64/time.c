@@ -219,7 +219,9 @@ static void set_timer_by_tsc(mx_time_t deadline)
     if (deadline == MX_TIME_INFINITE)
         apic_timer_set_tsc_deadline(0);
     else
-        apic_timer_set_tsc_deadline(tsc_from_ns(deadline < 0 ? 0 : deadline < last ? deadline : last));
+        apic_timer_set_tsc_deadline(tsc_from_ns(deadline < 0      ? 0
+                                                : deadline < last ? deadline
+                                                                  : last));
 }
 
 void arch_time_set_timer(mx_time_t deadline)

@@ -3,6 +3,9 @@
 
 #include "kernel/lib/string.h"
 
+#undef memcpy
+#undef memset
+
 #include <stdint.h>
 
 // A machine word that may alias anything and lie anywhere.

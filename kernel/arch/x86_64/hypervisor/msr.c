@@ -9,6 +9,7 @@
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
 #include "kernel/arch/x86_64/hypervisor/guest_clock.h"
+#include "kernel/arch/x86_64/hypervisor/pv_eoi.h"
 #include "kernel/arch/x86_64/regs/cpuid.h"
 #include "kernel/arch/x86_64/regs/msr.h"
 #include "kernel/hypervisor/guest.h"
@@ -19,6 +20,7 @@
 #define MSR_KVM_TIME_OLD       0x12
 #define MSR_KVM_WALL_CLOCK     0x4b564d00
 #define MSR_KVM_TIME           0x4b564d01
+#define MSR_KVM_EOI_EN         0x4b564d04
 #define MSR_HWCR               0xc0010015
 
 #define MICROCODE_LEVEL        ((uint64_t)0x01000065 << 32)
@@ -221,6 +223,19 @@ static bool write_pv_wall(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
+static bool read_pv_eoi(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+    (void)msr;
+    *value = vcpu->arch.pv_eoi.msr;
+    return true;
+}
+
+static bool write_pv_eoi(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    (void)msr;
+    return pv_eoi_write_msr(vcpu, value);
+}
+
 static const struct msr_entry msrs[] = {
     {MSR_TSC, MSR_TSC, read_tsc, write_tsc, 0},
     {MSR_EFER, MSR_EFER, read_efer, write_efer, 0},
@@ -230,6 +245,7 @@ static const struct msr_entry msrs[] = {
     {MSR_TSC_ADJUST, MSR_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust, 0},
     {MSR_KVM_TIME, MSR_KVM_TIME, read_pv_time, write_pv_time, 0},
     {MSR_KVM_WALL_CLOCK, MSR_KVM_WALL_CLOCK, read_pv_wall, write_pv_wall, 0},
+    {MSR_KVM_EOI_EN, MSR_KVM_EOI_EN, read_pv_eoi, write_pv_eoi, 0},
     {MSR_KVM_TIME_OLD, MSR_KVM_TIME_OLD, read_pv_time, write_pv_time, 0},
     {MSR_KVM_WALL_CLOCK_OLD, MSR_KVM_WALL_CLOCK_OLD, read_pv_wall, write_pv_wall, 0},
     {MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable, 0},

@@ -11,6 +11,7 @@
 #include "kernel/arch/x86_64/hypervisor/backend.h"
 #include "kernel/arch/x86_64/hypervisor/exits.h"
 #include "kernel/arch/x86_64/hypervisor/guest_apic.h"
+#include "kernel/arch/x86_64/hypervisor/pv_eoi.h"
 #include "kernel/arch/x86_64/hypervisor/reset.h"
 #include "kernel/arch/x86_64/regs/control.h"
 #include "kernel/core/log.h"
@@ -149,6 +150,7 @@ mx_status_t arch_vcpu_enter(struct vcpu *vcpu, struct mx_vcpu_packet *packet)
     for (;;) {
         enum next_step step;
 
+        pv_eoi_find_word(vcpu);
         arch_interrupts_disable();
         step = prepare(vcpu, packet);
         if (step == STEP_AGAIN)
@@ -157,7 +159,9 @@ mx_status_t arch_vcpu_enter(struct vcpu *vcpu, struct mx_vcpu_packet *packet)
             break;
         fpu_acquire(arch->fpu);
         vcpu_count_entry(vcpu);
+        pv_eoi_offer(vcpu);
         hypervisor_backend->run(vcpu);
+        pv_eoi_collect(vcpu);
         arch_interrupts_enable();
         if (hypervisor_backend->handle_exit(vcpu, packet) == VCPU_LEAVE)
             break;

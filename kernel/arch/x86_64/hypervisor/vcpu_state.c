@@ -10,6 +10,7 @@
 #include "kernel/arch/x86_64/hypervisor/exits.h"
 #include "kernel/arch/x86_64/hypervisor/insn_fetch.h"
 #include "kernel/arch/x86_64/hypervisor/msr.h"
+#include "kernel/arch/x86_64/hypervisor/pv_eoi.h"
 #include "kernel/arch/x86_64/hypervisor/reset.h"
 #include "kernel/arch/x86_64/regs/cpuid.h"
 #include "kernel/arch/x86_64/regs/msr.h"
@@ -104,6 +105,7 @@ void vcpu_reset(struct vcpu *vcpu)
     arch->is_nmi_blocked = arch->has_interrupt_shadow = false;
     arch->pending_vector = -1;
     arch->run_state = VCPU_RUNNING;
+    (void)pv_eoi_write_msr(vcpu, 0);
     local_apic_reset(&arch->apic, false);
 }
 

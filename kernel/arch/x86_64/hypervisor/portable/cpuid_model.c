@@ -207,8 +207,8 @@ static void kvm_features(const struct cpuid_model *model, uint32_t subleaf, stru
     (void)model;
     (void)subleaf;
     *r = (struct cpuid_result){CPUID_KVM_CLOCKSOURCE | CPUID_KVM_NOP_IO_DELAY |
-                                   CPUID_KVM_CLOCKSOURCE2 | CPUID_KVM_MSI_EXT_DEST_ID |
-                                   CPUID_KVM_CLOCKSOURCE_STABLE,
+                                   CPUID_KVM_CLOCKSOURCE2 | CPUID_KVM_PV_EOI |
+                                   CPUID_KVM_MSI_EXT_DEST_ID | CPUID_KVM_CLOCKSOURCE_STABLE,
                                0, 0, 0};
 }
 

@@ -21,6 +21,7 @@
 #define CPUID_KVM_CLOCKSOURCE        (1u << 0)
 #define CPUID_KVM_NOP_IO_DELAY       (1u << 1)
 #define CPUID_KVM_CLOCKSOURCE2       (1u << 3)
+#define CPUID_KVM_PV_EOI             (1u << 6)
 #define CPUID_KVM_MSI_EXT_DEST_ID    (1u << 15)
 #define CPUID_KVM_CLOCKSOURCE_STABLE (1u << 24)
 

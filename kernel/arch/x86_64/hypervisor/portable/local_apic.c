@@ -349,6 +349,29 @@ void local_apic_accept_vector(struct local_apic *apic, uint8_t vector)
     vector_set(apic->isr, vector);
 }
 
+bool local_apic_has_lone_interrupt(const struct local_apic *apic, int offered)
+{
+    int requested = vectors_highest(apic->irr), in_service = vectors_highest(apic->isr);
+    int vector = requested < 0 ? in_service : requested;
+    uint64_t others = 0;
+
+    if (requested != offered || (requested >= 0) == (in_service >= 0))
+        return false;
+    for (int word = 0; word < 4; word++)
+        others |= (apic->irr[word] | apic->isr[word]) &
+                  ~(word == vector >> 6 ? vector_bit((unsigned)vector) : 0);
+    return others == 0 && !(__atomic_load_n(&apic->tmr[vector >> 6], __ATOMIC_RELAXED) &
+                            vector_bit((unsigned)vector));
+}
+
+void local_apic_end_lone_interrupt(struct local_apic *apic)
+{
+    int vector = vectors_highest(apic->isr);
+
+    if (vector >= 0)
+        vector_clear(apic->isr, (unsigned)vector);
+}
+
 bool local_apic_has_extint(const struct local_apic *apic)
 {
     if (!__atomic_load_n(&apic->extint_level, __ATOMIC_ACQUIRE))

@@ -135,6 +135,11 @@ static inline void local_apic_set_task_class(struct local_apic *apic, uint32_t v
 }
 // The CPU took the interrupt: from requested to in service.
 void local_apic_accept_vector(struct local_apic *apic, uint8_t vector);
+// Whether exactly one interrupt is in service or requested, a requested one being `offered` to the
+// CPU (-1: none is), and it is edge-triggered, so that its end is no business of others.
+bool local_apic_has_lone_interrupt(const struct local_apic *apic, int offered);
+// The end of that interrupt, if it was taken.
+void local_apic_end_lone_interrupt(struct local_apic *apic);
 // Whether an external interrupt (from a 8259) is waiting and gets through.
 bool local_apic_has_extint(const struct local_apic *apic);
 // A local interrupt, as if by a self-IPI.

@@ -59,6 +59,14 @@ struct insn_page {
     } entries[INSN_WALK_MAX];
 };
 
+// The word of guest memory that saves exits for EOI; see pv_eoi.c.
+struct pv_eoi {
+    uint64_t msr; // 0: not enabled
+    uint64_t flush_generation;
+    uint32_t *word;  // NULL: not in guest memory
+    bool is_offered; // set by the last entry, not looked at since
+};
+
 struct arch_vcpu {
     // Live between exits, for whichever back end; the rest of the guest's registers is with the
     // back end.
@@ -91,6 +99,7 @@ struct arch_vcpu {
     uint64_t tsc_aux;
     uint64_t pat, misc_enable, hwcr;
     uint64_t pv_time_msr, pv_wall_msr;
+    struct pv_eoi pv_eoi;
     uint32_t pv_time_version, pv_wall_version;
     struct insn_page insn_cache[INSN_CACHE_PAGES]; // by linear page
     bool has_pause_exits;
