@@ -15,5 +15,9 @@ char *strchr(const char *string, int character);
 int strncmp(const char *a, const char *b, size_t limit);
 
 // Freestanding code gets no built-in expansion of these by itself: copies of a few bytes need no call.
+#ifndef memcpy
 #define memcpy(to, from, size) __builtin_memcpy(to, from, size)
+#endif
+#ifndef memset
 #define memset(to, byte, size) __builtin_memset(to, byte, size)
+#endif

@@ -1,17 +1,14 @@
-// The memory and string functions for the target; see string.h. Not part of the host build, which has its own. The weak ones
-// give way to an architecture's own.
+// The memory and string functions for the target; see string.h. Not part of the host build, which has its own. The weak ones give
+// way to an architecture's own. Names in parentheses are not expanded as macros.
 
 #include "kernel/lib/string.h"
-
-#undef memcpy
-#undef memset
 
 #include <stdint.h>
 
 // A machine word that may alias anything and lie anywhere.
 typedef uint64_t __attribute__((may_alias, aligned(1))) word_t;
 
-__attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t size)
+__attribute__((weak)) void *(memcpy)(void *restrict to, const void *restrict from, size_t size)
 {
     unsigned char *t = to;
     const unsigned char *f = from;
@@ -38,7 +35,7 @@ void *memmove(void *to, const void *from, size_t size)
     return to;
 }
 
-__attribute__((weak)) void *memset(void *to, int byte, size_t size)
+__attribute__((weak)) void *(memset)(void *to, int byte, size_t size)
 {
     unsigned char *t = to;
     uint64_t pattern = 0x0101010101010101u * (unsigned char)byte;
