@@ -93,6 +93,7 @@ class LinuxGuest:
 
     def __init__(self, machine, package='linux_guest', options=''):
         self.machine = machine
+        self.attach_count = 0
         machine.send(f'guest launch {package} {options}\r')
         self.id = int(machine.expect(r'\[guest (\d+): Ctrl-\] then d detaches\]')[1])
         self.wait_ready()
@@ -122,8 +123,10 @@ class LinuxGuest:
     def attach(self, terminal='serial'):
         self.machine.send(f'guest {terminal} {self.id}\r')
         self.machine.expect(rf'\[guest {self.id}: Ctrl-\] then d detaches\]')
-        self.machine.send('\r')
-        self.machine.expect(self.PROMPT, LINUX_TIMEOUT_SECONDS)
+        # What the guest has said before is shown again; the answer to this comes after it.
+        self.attach_count += 1
+        self.machine.send(f'echo at${{x}}tached {self.attach_count}\r')
+        self.machine.expect(rf'attached {self.attach_count}\r*\n\$ ', LINUX_TIMEOUT_SECONDS)
 
     def wait_end(self, timeout=60):
         """While attached: waits until the guest ends, and returns the reason that is shown."""

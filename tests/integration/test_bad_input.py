@@ -56,8 +56,8 @@ def test_bad_package_is_refused(refuse, package):
     ('--memory 1M', r'kernel: needs .*give the guest more memory'),
     ('--memory 12345', r'--memory: '),
     ('--memory 5000G', r'--memory: .*too large.*from 1M to 1024G'),
-    ('--memory 100G', r'memory: 102400 MiB and what it takes to run the guest are more than the host has free'),
-    ('--memory 4G', r'memory: 4096 MiB .*more than the host has free'),
+    ('--memory 100G', r'memory: 102400 MiB.* more than the host has'),
+    ('--memory 4G', r'memory: 4096 MiB.* more than the host has'),
     ('--kernel data/none', r'kernel: data/none: there is no such file'),
     ('--kernel data/initrd', r'kernel: this is a cpio archive; is it the ramdisk\?'),
     ('--kernel /etc/../../x', r'--kernel: '),
@@ -67,7 +67,6 @@ def test_bad_package_is_refused(refuse, package):
     ('--block data/vmlinuz,wo', r'--block: '),
     ('--block memory:64Q', r'--block: '),
     ('--block memory:100', r'--block: .*multiple of 512'),
-    ('--block memory:900G', r'host|memory'),
     ('--rng perhaps', r'--rng: .*true or false'),
 ])
 def test_bad_override_is_refused(refuse, options, expected):

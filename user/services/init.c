@@ -269,7 +269,8 @@ static mx_status_t keep_shell(void)
     for (;;) {
         mx_time_t started = mx_clock_get_monotonic();
         status = run_shell();
-        if (status != MX_OK)
+        // Memory may be short for a moment only.
+        if (status != MX_OK && status != MX_ERR_NO_MEMORY)
             return status;
         mx_nanosleep(started + SHELL_RESTART_PAUSE);
     }

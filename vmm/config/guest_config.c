@@ -314,6 +314,11 @@ static mx_status_t set_rng(struct guest_config *config, const struct value *valu
     return set_switch(&config->has_rng, value);
 }
 
+static mx_status_t set_pci_ports(struct guest_config *config, const struct value *value)
+{
+    return set_switch(&config->has_pci_ports, value);
+}
+
 // --- keys ---------------------------------------------------------------------------------------
 
 #define EXPECTED_PATH  "a string with a path in the package"
@@ -329,6 +334,7 @@ static const struct key keys[] = {
     {"memory", true, false, false, "a size as \"512M\" or a number of bytes", set_memory},
     {"console", false, true, false, "true or false", set_console},
     {"rng", false, true, false, "true or false", set_rng},
+    {"pci-ports", false, true, false, "true or false", set_pci_ports},
 };
 
 const char *guest_config_key(size_t index)
@@ -361,6 +367,7 @@ void guest_config_init(struct guest_config *config)
     config->memory_bytes = GUEST_CONFIG_MEMORY_DEFAULT;
     config->has_console = true;
     config->has_rng = true;
+    config->has_pci_ports = true;
 }
 
 // --- the file -----------------------------------------------------------------------------------

@@ -68,9 +68,10 @@ struct guest_config {
     uint64_t memory_bytes;
     bool has_console;
     bool has_rng;
+    bool has_pci_ports;
 };
 
-// The defaults: 1 CPU, 1 GiB, console and rng, nothing else. A caller may change them before
+// The defaults: 1 CPU, 1 GiB, console, rng and PCI's ports, nothing else. A caller may change them before
 // reading a file.
 void guest_config_init(struct guest_config *config);
 

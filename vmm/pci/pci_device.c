@@ -41,6 +41,7 @@ void pci_device_init(struct pci_device *device, const struct pci_identity *ident
                      const struct pci_device_ops *ops, void *context)
 {
     memset(device, 0, sizeof(*device));
+    device->config = device->own_config;
     device->ops = ops;
     device->context = context;
     device->next_capability = PCI_FIRST_CAPABILITY;
@@ -225,9 +226,9 @@ static void update_intx(struct pci_device *device)
     const uint32_t command = config_get(device, PCI_COMMAND, 2);
     const bool level = device->intx_level && !pci_msix_is_enabled(device);
 
-    device->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
-    if (level)
-        device->config[PCI_STATUS] |= PCI_STATUS_INTERRUPT;
+    // In one store, since the guest may be looking.
+    device->config[PCI_STATUS] = (uint8_t)((device->config[PCI_STATUS] & ~PCI_STATUS_INTERRUPT) |
+                                           (level ? PCI_STATUS_INTERRUPT : 0));
     irq_line_set(&device->intx, level && !(command & PCI_COMMAND_INTX_DISABLE));
 }
 
@@ -263,6 +264,21 @@ static bool config_access_is_valid(unsigned offset, unsigned width_bytes)
 {
     return (width_bytes == 1 || width_bytes == 2 || width_bytes == 4) &&
            (offset & 3) + width_bytes <= 4;
+}
+
+void pci_device_show_config(struct pci_device *device, uint8_t *page)
+{
+    memcpy(page, device->config, PCI_CONFIG_BYTES);
+    device->config = page;
+}
+
+void pci_device_hide_config(struct pci_device *device)
+{
+    if (device->is_config_hidden)
+        return;
+    device->is_config_hidden = true;
+    if (device->bus_ops && device->bus_ops->config_hidden)
+        device->bus_ops->config_hidden(device->bus_context, device);
 }
 
 uint32_t pci_device_config_read(struct pci_device *device, unsigned offset, unsigned width_bytes)

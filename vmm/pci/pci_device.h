@@ -88,6 +88,8 @@ struct pci_device;
 struct pci_bus_ops {
     void (*bar_moved)(void *context, struct pci_device *device, unsigned bar_index, bool is_mapped,
                       uint64_t address);
+    // From now on ops->config_read has a say in what reads show. May be NULL.
+    void (*config_hidden)(void *context, struct pci_device *device);
 };
 
 struct pci_bar {
@@ -107,7 +109,8 @@ struct pci_msix {
 
 // Embedded in the device model; touched only through the functions below.
 struct pci_device {
-    uint8_t config[PCI_CONFIG_BYTES];
+    uint8_t *config; // own_config, or where the guest can see it without asking
+    uint8_t own_config[PCI_CONFIG_BYTES];
     uint8_t write_mask[PCI_CONFIG_BYTES];
     struct pci_bar bars[PCI_BAR_COUNT];
     struct pci_msix msix;
@@ -115,6 +118,7 @@ struct pci_device {
     unsigned capability_link; // offset of the byte that will point to the next capability
     struct irq_line intx;
     bool intx_level; // what the device asserts, before any disable bit
+    bool is_config_hidden;
     const struct pci_device_ops *ops;
     void *context; // for ops and for the operations of every BAR
     const struct pci_bus_ops *bus_ops;
@@ -171,6 +175,12 @@ void pci_device_reset(struct pci_device *device);
 uint32_t pci_device_config_read(struct pci_device *device, unsigned offset, unsigned width_bytes);
 void pci_device_config_write(struct pci_device *device, unsigned offset, unsigned width_bytes,
                              uint32_t value);
+
+// Moves config space to `page`, PCI_CONFIG_BYTES long, which the guest may be shown read-only: it
+// holds what a read would return until the device hides it. `page` must outlive the device.
+void pci_device_show_config(struct pci_device *device, uint8_t *page);
+// For a device whose config_read begins to answer: has reads come here again, for good.
+void pci_device_hide_config(struct pci_device *device);
 
 // An access to a BAR that need not be mapped, as the bus and the virtio access window make it.
 // False: no such BAR, or not wholly inside it; then `value` is untouched.

@@ -25,7 +25,15 @@ static void host_bar_moved(void *context, struct pci_device *device, unsigned ba
         host->ops->bar_moved(host->context, slot_of(host, device), bar_index, is_mapped, address);
 }
 
-static const struct pci_bus_ops host_bus_ops = {.bar_moved = host_bar_moved};
+static void host_config_hidden(void *context, struct pci_device *device)
+{
+    const struct pci_host *host = context;
+    if (host->ops && host->ops->config_hidden)
+        host->ops->config_hidden(host->context, slot_of(host, device));
+}
+
+static const struct pci_bus_ops host_bus_ops = {.bar_moved = host_bar_moved,
+                                                .config_hidden = host_config_hidden};
 
 void pci_host_init(struct pci_host *host, const struct pci_host_ops *ops, void *context)
 {

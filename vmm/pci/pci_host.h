@@ -29,6 +29,9 @@
 struct pci_host_ops {
     void (*bar_moved)(void *context, unsigned slot, unsigned bar_index, bool is_mapped,
                       uint64_t address);
+    // The guest must not see the slot's config space but through accesses; once for each. May be
+    // NULL.
+    void (*config_hidden)(void *context, unsigned slot);
 };
 
 struct pci_host {

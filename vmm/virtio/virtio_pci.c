@@ -638,12 +638,21 @@ static bool transport_config_read(void *context, unsigned offset, unsigned width
     return false;
 }
 
+static bool touches_window(const struct virtio_pci *transport, unsigned offset,
+                           unsigned width_bytes)
+{
+    const unsigned window = transport->access_window;
+    return window != 0 && offset < window + ACCESS_WINDOW_DATA + 4 && window < offset + width_bytes;
+}
+
 static void transport_config_written(void *context, unsigned offset, unsigned width_bytes)
 {
     struct virtio_pci *transport = context;
     unsigned bar, access_bytes;
     uint32_t bar_offset, data;
 
+    if (touches_window(transport, offset, width_bytes))
+        pci_device_hide_config(&transport->pci); // reading the window's data has effects now
     if (!touches_window_data(transport, offset, width_bytes) ||
         !read_window(transport, &bar, &bar_offset, &access_bytes))
         return;

@@ -31,20 +31,31 @@ enum line_source {
     SOURCE_PCI, // the slot's number is added
 };
 
+// Sets or clears one of a line's sources. True: the line itself changes.
+static bool set_source(uint64_t *sources, unsigned source, bool level)
+{
+    const uint64_t before = *sources, bit = UINT64_C(1) << source;
+
+    *sources = level ? before | bit : before & ~bit;
+    return (before != 0) != (*sources != 0);
+}
+
+// The PCI pins come out at the 8259 pair as well, for guests that do not use the I/O APIC.
+static unsigned pic_input_of(unsigned input)
+{
+    return input < PC_ISA_IRQ_COUNT ? input : PC_PCI_PIC_IRQ + input % PC_PCI_PIC_IRQ_COUNT;
+}
+
 static void line_set(void *context, unsigned line, bool level)
 {
     struct machine *machine = context;
-    const unsigned input = line & 0xff;
-    const uint64_t source_bit = UINT64_C(1) << (line >> 8);
-    const uint64_t before = machine->line_sources[input];
-    const uint64_t after = level ? before | source_bit : before & ~source_bit;
+    const unsigned input = line & 0xff, source = line >> 8;
+    const unsigned pic_input = pic_input_of(input);
 
-    machine->line_sources[input] = after;
-    if ((before != 0) == (after != 0))
-        return;
-    if (input < PC_ISA_IRQ_COUNT)
-        i8259_set_input(&machine->pic, input, after != 0);
-    ioapic_set_input(&machine->ioapic, input == PC_PIT_IRQ ? PC_PIT_INPUT : input, after != 0);
+    if (set_source(&machine->pic_sources[pic_input], source, level))
+        i8259_set_input(&machine->pic, pic_input, level);
+    if (set_source(&machine->line_sources[input], source, level))
+        ioapic_set_input(&machine->ioapic, input == PC_PIT_IRQ ? PC_PIT_INPUT : input, level);
 }
 
 static struct irq_line make_line(struct machine *machine, unsigned source, unsigned input)
@@ -151,7 +162,12 @@ static void bar_moved(void *context, unsigned slot, unsigned bar_index, bool is_
                   (unsigned long long)address, mx_status_string(status));
 }
 
-static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved};
+static void config_hidden(void *context, unsigned slot)
+{
+    machine_hide_config_space(context, slot);
+}
+
+static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved, .config_hidden = config_hidden};
 
 mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
 {
@@ -161,7 +177,9 @@ mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
 
     if (slot >= PCI_SLOT_COUNT)
         return MX_ERR_NO_RESOURCES;
-    pci_device_set_intx(device, make_line(machine, SOURCE_PCI + slot, input), (uint8_t)input);
+    // The register is for those who use the 8259 pair; the others read the _PRT.
+    pci_device_set_intx(device, make_line(machine, SOURCE_PCI + slot, input),
+                        (uint8_t)pic_input_of(input));
     return pci_host_add(&machine->pci, device, slot);
 }
 
@@ -202,12 +220,17 @@ static const struct device_row {
      offsetof(struct machine, com[3].uart)},
     {"acpi pm", SPACE_IO, PC_PM_PORT, ACPI_PM_PORT_COUNT, &acpi_pm_ops,
      offsetof(struct machine, pm)},
-    {"pci ports", SPACE_IO, PCI_CONFIG_PORT, PCI_CONFIG_PORT_COUNT, &config_port_ops, 0},
     {"ioapic", SPACE_MEMORY, PC_IOAPIC_BASE, IOAPIC_SIZE_BYTES, &ioapic_ops,
      offsetof(struct machine, ioapic)},
     {"pci ecam", SPACE_MEMORY, PC_ECAM_BASE, PCI_ECAM_BUS_BYTES, &pci_host_ecam_ops,
      offsetof(struct machine, pci)},
 };
+
+// PCI's ports, which hold the reset register, or that register alone.
+static const struct device_row pci_ports_row = {
+    "pci ports", SPACE_IO, PCI_CONFIG_PORT, PCI_CONFIG_PORT_COUNT, &config_port_ops, 0};
+static const struct device_row reset_row = {
+    "reset", SPACE_IO, PC_RESET_PORT, 1, &acpi_pm_reset_ops, offsetof(struct machine, pm)};
 
 static mx_status_t place_device(struct machine *machine, const struct device_row *row)
 {
@@ -229,16 +252,23 @@ static mx_status_t place_device(struct machine *machine, const struct device_row
     return mx_guest_set_trap(machine->guest->handle, &trap);
 }
 
+static mx_status_t place_device_or_log(struct machine *machine, const struct device_row *row)
+{
+    const mx_status_t status = place_device(machine, row);
+
+    if (status != MX_OK)
+        guest_log(machine->guest, "vmm: %s: %s", row->name, mx_status_string(status));
+    return status;
+}
+
 static mx_status_t place_devices(struct machine *machine)
 {
-    for (size_t i = 0; i < sizeof(device_rows) / sizeof(device_rows[0]); i++) {
-        const mx_status_t status = place_device(machine, &device_rows[i]);
-        if (status != MX_OK) {
-            guest_log(machine->guest, "vmm: %s: %s", device_rows[i].name, mx_status_string(status));
-            return status;
-        }
-    }
-    return MX_OK;
+    mx_status_t status = place_device_or_log(
+        machine, machine->guest->config.has_pci_ports ? &pci_ports_row : &reset_row);
+
+    for (size_t i = 0; status == MX_OK && i < sizeof(device_rows) / sizeof(device_rows[0]); i++)
+        status = place_device_or_log(machine, &device_rows[i]);
+    return status;
 }
 
 // --- construction -------------------------------------------------------------------------------
@@ -264,6 +294,8 @@ static void init_interrupts(struct machine *machine)
     const struct irq_line intr = {.set = intr_set, .context = machine};
 
     i8259_init(&machine->pic, intr);
+    // PCI's interrupts are levels, as firmware says before the guest starts.
+    i8259_elcr_ops.write(&machine->pic, 0, 2, ((1u << PC_PCI_PIC_IRQ_COUNT) - 1) << PC_PCI_PIC_IRQ);
     ioapic_init(&machine->ioapic, &ioapic_host);
 }
 

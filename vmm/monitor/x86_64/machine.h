@@ -1,5 +1,5 @@
 // The PC's state and what its files share: machine.c (devices), machine_boot.c (start),
-// machine_vcpu.c (exits).
+// machine_vcpu.c (exits), machine_ecam.c (reading PCI configuration space).
 #pragma once
 
 #include "vmm/chips/acpi_pm.h"
@@ -39,13 +39,21 @@ struct machine {
     struct ioapic ioapic;
     struct pci_host pci;
 
-    uint64_t line_sources[IOAPIC_INPUT_COUNT]; // a bit for each source that asserts the line
+    // A bit for each source that asserts the line, at either interrupt controller.
+    uint64_t pic_sources[PC_ISA_IRQ_COUNT];
+    uint64_t line_sources[IOAPIC_INPUT_COUNT];
     bool has_lost_message;
     unsigned last_slot;
     struct pci_trap pci_traps[PCI_SLOT_COUNT];
+    bool is_config_shown;
 
     struct boot_state boot; // of vCPU 0, by machine_load
 };
+
+// Lets the guest read PCI configuration space without exits; devices and BARs are in place.
+MX_MUST_CHECK mx_status_t machine_show_config_space(struct machine *machine);
+// Has reads of a slot's configuration space exit again.
+void machine_hide_config_space(struct machine *machine, unsigned slot);
 
 // Accesses by a trap's key or, with any other key, by address alone. Lock held.
 uint64_t machine_memory_read(struct machine *machine, uint64_t key, uint64_t address,

@@ -112,6 +112,8 @@ mx_status_t machine_load(struct machine *machine, const struct boot_blob *kernel
 
     mx_status_t status = assign_bars(machine);
     if (status == MX_OK)
+        status = machine_show_config_space(machine);
+    if (status == MX_OK)
         status = build_acpi(machine, &map.rsdp);
     if (status != MX_OK) {
         snprintf(reason, reason_bytes, "the machine cannot be described to the guest: %s",

@@ -48,3 +48,7 @@
 #define PC_INTX_INPUT    16 // the first of PC_INTX_COUNT
 #define PC_INTX_COUNT    4
 #define PC_ISA_IRQ_COUNT 16
+
+// Inputs of the 8259 pair that the PCI pins share in turn.
+#define PC_PCI_PIC_IRQ       10
+#define PC_PCI_PIC_IRQ_COUNT 2

@@ -4,6 +4,9 @@
 // that led to each. As long as CR3, the paging mode and every one of these entries are what they
 // were, and no memory of the guest was taken away, a walk would end at the same bytes. So a guest
 // that changes its page tables is never given old bytes, and the usual fetch is a few comparisons.
+//
+// For an instruction of known length even fewer do: under the same CR3 the remembered byte at RIP
+// was the opcode that the CPU now reports, so there is no prefix before it.
 #include "kernel/arch/x86_64/hypervisor/insn_fetch.h"
 
 #include "kernel/arch/x86_64/hypervisor/backend.h"
@@ -79,20 +82,40 @@ static void copy_few(uint8_t *to, const uint8_t *from, size_t size_bytes)
         to[i] = from[i];
 }
 
-// Copies what is known at `linear`, which does not cross its page; false if it is not known.
-// Memory may be taken away at any time: with this CPU among those that use the guest's
-// translations, whoever takes it after the look at the generation waits until interrupts are on
-// again (<arch/aspace_state.h>).
-static bool copy_known(struct vcpu *vcpu, uint64_t linear, uint8_t *bytes, size_t size_bytes)
+// From here until interrupts are on again, what the flush generation says is there stays there:
+// this CPU is among those that use the guest's translations, so whoever takes memory away after the
+// look at the generation waits for it (<arch/aspace_state.h>).
+static void hold_memory(struct vcpu *vcpu)
 {
-    const struct insn_page *page = page_of(vcpu, linear);
     uint64_t *active_cpus = &vcpu->guest->aspace->arch.active_cpus;
-    bool is_known;
 
     arch_interrupts_disable();
     uint64_t bit = (uint64_t)1 << arch_current_cpu()->index;
     if (!(__atomic_load_n(active_cpus, __ATOMIC_SEQ_CST) & bit))
         __atomic_fetch_or(active_cpus, bit, __ATOMIC_SEQ_CST);
+}
+
+static bool known_byte_is(struct vcpu *vcpu, uint64_t linear, uint8_t value)
+{
+    const struct insn_page *page = page_of(vcpu, linear);
+    bool is_same;
+
+    hold_memory(vcpu);
+    is_same = page->bytes && page->linear_page == (linear & ~PAGE_MASK) &&
+              page->flush_generation == flush_generation(vcpu) &&
+              page->cr3 == hypervisor_backend->read_control(vcpu, VCPU_CR3) &&
+              page->bytes[linear & PAGE_MASK] == value;
+    arch_interrupts_enable();
+    return is_same;
+}
+
+// Copies what is known at `linear`, which does not cross its page; false if it is not known.
+static bool copy_known(struct vcpu *vcpu, uint64_t linear, uint8_t *bytes, size_t size_bytes)
+{
+    const struct insn_page *page = page_of(vcpu, linear);
+    bool is_known;
+
+    hold_memory(vcpu);
     is_known = page_is_valid(vcpu, page, linear);
     if (is_known)
         copy_few(bytes, page->bytes + (linear & PAGE_MASK), size_bytes);
@@ -187,7 +210,7 @@ uint64_t insn_next_rip(struct vcpu *vcpu, uint8_t opcode, unsigned opcode_bytes)
     unsigned code_bits = hypervisor_backend->code_bits(vcpu);
     size_t prefixes = 0, count;
 
-    if (!copy_known(vcpu, linear_rip(vcpu, code_bits), bytes, 1) || bytes[0] != opcode) {
+    if (!known_byte_is(vcpu, linear_rip(vcpu, code_bits), opcode)) {
         count = insn_fetch(vcpu, bytes);
         prefixes = insn_prefix_count(bytes, count, code_bits);
         // Code that was changed since the CPU ran it: the plain form is the best guess, and only

@@ -211,12 +211,13 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
 
 // --- entry --------------------------------------------------------------------------------------
 
-static void set_intercept(uint32_t *word, uint32_t bit, bool is_wanted,
-                          struct vmcb_control *control)
+// Of the bits in `mask`, intercepts those in `wanted` only.
+static void choose_intercepts(uint32_t *word, uint32_t mask, uint32_t wanted,
+                              struct vmcb_control *control)
 {
-    if (!(*word & bit) == !is_wanted)
+    if ((*word & mask) == wanted)
         return;
-    *word ^= bit;
+    *word = (*word & ~mask) | wanted;
     control->clean &= ~VMCB_CLEAN_INTERCEPTS;
 }
 
@@ -236,8 +237,10 @@ static void svm_prepare(struct vcpu *vcpu, int vector, bool wants_window)
         arch->pending_vector = vector;
     }
     control->v_intr = v_intr;
-    set_intercept(&control->intercept_misc1, VMCB_INTERCEPT_VINTR, wants_window, control);
-    set_intercept(&control->intercept_cr, VMCB_INTERCEPT_CR8_WRITE, vector >= 0, control);
+    choose_intercepts(&control->intercept_misc1, VMCB_INTERCEPT_VINTR,
+                      wants_window ? VMCB_INTERCEPT_VINTR : 0, control);
+    choose_intercepts(&control->intercept_cr, VMCB_INTERCEPT_CR8_WRITE,
+                      vector >= 0 ? VMCB_INTERCEPT_CR8_WRITE : 0, control);
 }
 
 // A new id for a vCPU that has none on this CPU or must forget its translations.
@@ -353,10 +356,11 @@ static void svm_run(struct vcpu *vcpu)
         msr_write(MSR_TSC_AUX, arch->tsc_aux);
         cpu->tsc_aux = arch->tsc_aux;
     }
-    set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_PAUSE, arch->has_pause_exits,
-                  &vmcb->control);
-    set_intercept(&vmcb->control.intercept_misc1, VMCB_INTERCEPT_IRET,
-                  arch->is_nmi_blocked && !svm->is_stepping_iret, &vmcb->control);
+    choose_intercepts(
+        &vmcb->control.intercept_misc1, VMCB_INTERCEPT_PAUSE | VMCB_INTERCEPT_IRET,
+        (arch->has_pause_exits ? VMCB_INTERCEPT_PAUSE : 0) |
+            (arch->is_nmi_blocked && !svm->is_stepping_iret ? VMCB_INTERCEPT_IRET : 0),
+        &vmcb->control);
     load_guest_registers(arch, vmcb);
     if (svm->has_debug_addresses)
         debug_addresses_write(svm->debug_address);

@@ -349,19 +349,28 @@ void local_apic_accept_vector(struct local_apic *apic, uint8_t vector)
     vector_set(apic->isr, vector);
 }
 
+static bool vectors_are_none(const uint64_t *set)
+{
+    return (set[0] | set[1] | set[2] | set[3]) == 0;
+}
+
+static bool vectors_are_only(const uint64_t *set, unsigned vector)
+{
+    unsigned word = vector >> 6;
+
+    return set[word] == vector_bit(vector) &&
+           (set[(word + 1) & 3] | set[(word + 2) & 3] | set[(word + 3) & 3]) == 0;
+}
+
 bool local_apic_has_lone_interrupt(const struct local_apic *apic, int offered)
 {
-    int requested = vectors_highest(apic->irr), in_service = vectors_highest(apic->isr);
-    int vector = requested < 0 ? in_service : requested;
-    uint64_t others = 0;
+    bool is_offered = offered >= 0;
+    int vector = is_offered ? offered : vectors_highest(apic->isr);
 
-    if (requested != offered || (requested >= 0) == (in_service >= 0))
-        return false;
-    for (int word = 0; word < 4; word++)
-        others |= (apic->irr[word] | apic->isr[word]) &
-                  ~(word == vector >> 6 ? vector_bit((unsigned)vector) : 0);
-    return others == 0 && !(__atomic_load_n(&apic->tmr[vector >> 6], __ATOMIC_RELAXED) &
-                            vector_bit((unsigned)vector));
+    return vector >= 0 && vectors_are_none(is_offered ? apic->isr : apic->irr) &&
+           vectors_are_only(is_offered ? apic->irr : apic->isr, (unsigned)vector) &&
+           !(__atomic_load_n(&apic->tmr[vector >> 6], __ATOMIC_RELAXED) &
+             vector_bit((unsigned)vector));
 }
 
 void local_apic_end_lone_interrupt(struct local_apic *apic)

@@ -1,0 +1,54 @@
+"""Machina started by a boot loader, not by QEMU: GRUB, from an optical disk, by Multiboot."""
+
+import shutil
+import subprocess
+
+import pexpect
+import pytest
+
+from harness.paths import TOP
+
+CONFIG = """
+set timeout=0
+serial --unit=0
+menuentry Machina {
+    multiboot /boot/machina.bin
+    module /boot/machina.zbi
+}
+"""
+
+
+@pytest.fixture
+def grub_disk(request, tmp_path):
+    if request.config.getoption('arch') != 'x64':
+        pytest.skip('GRUB starts Machina on PCs')
+    build = TOP / 'build/x64'
+    tree = tmp_path / 'tree'
+    (tree / 'boot/grub').mkdir(parents=True)
+    (tree / 'boot/grub/grub.cfg').write_text(CONFIG)
+    shutil.copy(build / 'machina.bin', tree / 'boot')
+    # No guest packages: GRUB reads an emulated disk slowly.
+    subprocess.run([TOP / 'build/host/mkzbi', 'create', '-o', tree / 'boot/machina.zbi', '--dir', f'bin={build}/bin'],
+                   check=True)
+    disk = tmp_path / 'disk.iso'
+    subprocess.run(['grub-mkrescue', '-o', disk, tree], check=True, capture_output=True)
+    return disk
+
+
+def test_grub_boots_machina_to_its_shell(grub_disk, request):
+    log_path = request.config.log_folder / 'grub.log'
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with open(log_path, 'w', encoding='utf-8') as log:
+        console = pexpect.spawn(
+            'qemu-system-x86_64',
+            ['-machine', 'q35', '-cpu', 'max,+svm,+npt,-la57', '-m', '1G', '-smp', '2', '-nographic', '-vga', 'none',
+             '-nic', 'none', '-no-reboot', '-boot', 'd', '-cdrom', str(grub_disk)],
+            encoding='utf-8', codec_errors='replace', timeout=90, logfile=log)
+        try:
+            console.expect_exact('machina$ ')
+            console.send('ls bin\r')
+            console.expect('kstats')
+            console.send('poweroff\r')
+            console.expect(pexpect.EOF)
+        finally:
+            console.close(force=True)
