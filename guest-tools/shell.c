@@ -38,6 +38,7 @@ enum grant {
     GRANT_POWER = 1 << 3,  // switching the machine off
     GRANT_LOG = 1 << 4,    // the kernel's log, to read
     GRANT_GUESTS = 1 << 5, // a channel to the guest manager
+    GRANT_KILL = 1 << 6,   // the root job, to end processes
 };
 
 static const struct command {
@@ -50,6 +51,7 @@ static const struct command {
     {"echo", 0, "print the arguments"},
     {"free", GRANT_STATS, "memory of the machine"},
     {"guest", GRANT_GUESTS, "launch, list, attach to and stop guests"},
+    {"kill", GRANT_KILL, "end a process"},
     {"kstats", GRANT_STATS | GRANT_GUESTS, "statistics of guests, CPUs and memory"},
     {"ls", GRANT_FILES, "list files"},
     {"poweroff", GRANT_POWER, "switch the machine off"},
@@ -264,6 +266,8 @@ static mx_handle_t make_grant(enum grant grant)
         return files_copy();
     case GRANT_JOBS:
         return copy_with(shell.root_job, MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER);
+    case GRANT_KILL:
+        return copy_with(shell.root_job, MX_RIGHT_MANAGE | MX_RIGHT_TRANSFER);
     case GRANT_STATS:
         return copy_with(shell.system, MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER);
     case GRANT_POWER:
@@ -282,6 +286,7 @@ static const struct {
 } grant_kinds[] = {
     {GRANT_FILES, MX_STARTUP_BOOTFS, 0},
     {GRANT_JOBS, MX_STARTUP_JOB, 1},
+    {GRANT_KILL, MX_STARTUP_JOB, 1},
     {GRANT_STATS, MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM},
     {GRANT_POWER, MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM},
     {GRANT_LOG, MX_STARTUP_LOG, 0},

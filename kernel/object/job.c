@@ -197,6 +197,36 @@ int64_t sys_job_create(mx_handle_t parent_handle, uaddr_t out)
     return status == MX_OK ? handle_return(&job->object, job_default_rights, out) : status;
 }
 
+struct process_search {
+    uint64_t koid;
+    struct process *found; // with a reference
+};
+
+static mx_status_t find_koid(struct process *process, void *argument)
+{
+    struct process_search *search = argument;
+
+    if (process->object.koid != search->koid || !object_try_reference(&process->object))
+        return MX_OK;
+    search->found = process;
+    return MX_ERR_ALREADY_EXISTS; // ends the search
+}
+
+int64_t sys_job_open_process(mx_handle_t handle, uint64_t koid, uaddr_t out)
+{
+    struct process_search search = {.koid = koid};
+    struct object *object;
+    mx_status_t status = handle_get(handle, MX_OBJECT_JOB, MX_RIGHT_MANAGE, &object);
+
+    if (status != MX_OK)
+        return status;
+    status = job_for_each_process(CONTAINER_OF(object, struct job, object), find_koid, &search);
+    object_release(object);
+    if (search.found == NULL)
+        return status == MX_OK ? MX_ERR_NOT_FOUND : status;
+    return handle_return(&search.found->object, process_default_rights, out);
+}
+
 int64_t sys_job_set_limit(mx_handle_t handle, uint32_t kind, uint64_t value)
 {
     struct object *object;

@@ -5,6 +5,7 @@
 
 extern struct mutex job_mutex;
 extern const mx_rights_t job_default_rights;
+extern const mx_rights_t process_default_rights;
 
 // BAD_STATE: the job was killed.
 MUST_CHECK mx_status_t job_add_process(struct job *job, struct process *process);

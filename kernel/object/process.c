@@ -40,9 +40,9 @@ static void process_destroy(struct object *object)
     object_release(&job->object);
 }
 
-static const mx_rights_t process_default_rights = MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_READ |
-                                                  MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_INSPECT |
-                                                  MX_RIGHT_SIGNAL | MX_RIGHT_MANAGE;
+const mx_rights_t process_default_rights = MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_READ |
+                                           MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_INSPECT |
+                                           MX_RIGHT_SIGNAL | MX_RIGHT_MANAGE;
 
 static const struct object_ops process_ops = {
     .type = MX_OBJECT_PROCESS,

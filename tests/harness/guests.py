@@ -126,7 +126,8 @@ class LinuxGuest:
         # What the guest has said before is shown again; the answer to this comes after it.
         self.attach_count += 1
         self.machine.send(f'echo at${{x}}tached {self.attach_count}\r')
-        self.machine.expect(rf'attached {self.attach_count}\r*\n\$ ', LINUX_TIMEOUT_SECONDS)
+        self.machine.expect(rf'attached {self.attach_count}\r*\n')
+        self.machine.expect(self.PROMPT)
 
     def wait_end(self, timeout=60):
         """While attached: waits until the guest ends, and returns the reason that is shown."""

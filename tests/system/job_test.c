@@ -151,3 +151,30 @@ TEST(deep_trees_of_jobs_are_refused_or_taken_apart)
     close_handle(job);
     EXPECT_TRUE(machine_counts_return_to(&before));
 }
+
+TEST(process_of_a_tree_is_opened_by_its_id)
+{
+    struct mx_info_process info;
+    mx_handle_t job, inner, other, process, weak = with_rights(own_job(), MX_RIGHT_INSPECT);
+    struct child child;
+
+    ASSERT_OK(mx_job_create(own_job(), &job));
+    ASSERT_OK(mx_job_create(own_job(), &other));
+    ASSERT_OK(mx_job_create(job, &inner));
+    ASSERT_OK(child_start_in(&child, inner, "sleep", NULL));
+    ASSERT_OK(mx_object_get_info(child.process, MX_INFO_PROCESS, &info, sizeof(info), NULL));
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, mx_job_open_process(other, info.koid, &process));
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, mx_job_open_process(job, UINT64_MAX, &process));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_job_open_process(weak, info.koid, &process));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_job_open_process(own_process(), info.koid, &process));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_job_open_process(0, info.koid, &process));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_job_open_process(job, info.koid, NULL));
+    ASSERT_OK(mx_job_open_process(job, info.koid, &process));
+    ASSERT_OK(mx_task_kill(process, 21));
+    EXPECT_EQ(child_finish(&child), 21);
+    close_handle(process);
+    close_handle(weak);
+    close_handle(inner);
+    close_handle(job);
+    close_handle(other);
+}

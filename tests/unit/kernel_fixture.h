@@ -165,6 +165,10 @@ static inline mx_status_t mx_task_kill(mx_handle_t task, int32_t exit_code)
 {
     return (mx_status_t)HOST_SYSCALL(sys_task_kill(task, exit_code));
 }
+static inline mx_status_t mx_job_open_process(mx_handle_t job, uint64_t koid, mx_handle_t *out)
+{
+    OUT1(sys_job_open_process(job, koid, scratch(0)), out);
+}
 static inline mx_status_t mx_process_create(mx_handle_t job, const char *name, mx_handle_t *process,
                                             mx_handle_t *aspace)
 {

@@ -236,7 +236,7 @@ static void start_guest_manager(void)
 // -----------------------------------------------------------------------------------------
 
 // It gets the terminal, a job for its programs, and what it hands on to single commands: the files,
-// the machine (statistics, log, power), the root job to look at, the guest manager.
+// the machine (statistics, log, power), the root job to look at and to end processes in, the guest manager.
 static mx_status_t run_shell(void)
 {
     static const char *const argv[] = {"shell"};
@@ -245,7 +245,8 @@ static mx_status_t run_shell(void)
         {MX_STARTUP_STDOUT, 0, copy_of(init.terminal)},
         {MX_STARTUP_JOB, 0, make_job()},
         {MX_STARTUP_JOB, 1,
-         copy_with(init.job, MX_RIGHT_INSPECT | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
+         copy_with(init.job, MX_RIGHT_INSPECT | MX_RIGHT_MANAGE | MX_RIGHT_DUPLICATE |
+                                 MX_RIGHT_TRANSFER)},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM, copy_of(init.system)},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
         {MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER, guest_channel()},

@@ -83,3 +83,4 @@ S4(mx_status_t, vcpu_read_state, mx_handle_t, uint32_t, MX_PTR(void), size_t)
 S4(mx_status_t, vcpu_write_state, mx_handle_t, uint32_t, MX_PTR(const void), size_t)
 // added later
 S3(mx_status_t, channel_serve, mx_handle_t, MX_PTR(struct mx_channel_serve_args), mx_time_t)
+S3(mx_status_t, job_open_process, mx_handle_t, uint64_t, MX_PTR(mx_handle_t))

@@ -50,6 +50,9 @@ MX_MUST_CHECK mx_status_t mx_job_set_limit(mx_handle_t job, uint32_t kind, uint6
 // Ends a process, or all processes of a job and of the jobs in it; a job takes no new process afterwards.
 // Returns before they are gone: wait for MX_SIGNAL_TERMINATED. Needs MANAGE.
 MX_MUST_CHECK mx_status_t mx_task_kill(mx_handle_t task, int32_t exit_code);
+// A handle, with all rights, of the process `koid` of the job or of the jobs in it. NOT_FOUND: there is none, or it is
+// gone. Needs MANAGE.
+MX_MUST_CHECK mx_status_t mx_job_open_process(mx_handle_t job, uint64_t koid, mx_handle_t *out);
 // A process without threads and its empty address space. Name up to MX_NAME_SIZE - 1 bytes. Needs MANAGE on job;
 // BAD_STATE if the job was killed.
 MX_MUST_CHECK mx_status_t mx_process_create(mx_handle_t job, const char *name, size_t name_bytes,

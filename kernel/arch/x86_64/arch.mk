@@ -24,10 +24,13 @@ $(B)/symbols-none.S: kernel/tools/mksymbols.sh
 	@mkdir -p $(@D)
 	$< > $@
 $(B)/machina-1.elf: $(KERNEL_LINK_INPUTS) $(B)/symbols-none.S
-	$(CC) $(ARCH_LDFLAGS) $(KERNEL_OBJS) $(B)/symbols-none.S -o $@
+	$(KERNEL_CC) $(KERNEL_LTO) $(ARCH_LDFLAGS) $(KERNEL_OBJS) $(B)/symbols-none.S -o $@
 $(B)/symbols.S: $(B)/machina-1.elf kernel/tools/mksymbols.sh
 	kernel/tools/mksymbols.sh nm $< > $@
 $(B)/machina.elf: $(KERNEL_LINK_INPUTS) $(B)/symbols.S
-	$(CC) $(ARCH_LDFLAGS) $(KERNEL_OBJS) $(B)/symbols.S -o $@
+	$(KERNEL_CC) $(KERNEL_LTO) $(ARCH_LDFLAGS) $(KERNEL_OBJS) $(B)/symbols.S -o $@
 $(B)/machina.bin: $(B)/machina.elf
 	objcopy -O binary $< $@
+
+# It has the stack protector's guard.
+$(B)/kernel-obj/kernel/arch/x86_64/boot.o: KERNEL_CFLAGS += $(KERNEL_NO_LTO)

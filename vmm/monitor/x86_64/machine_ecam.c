@@ -10,6 +10,7 @@
 
 #include <machina/syscalls.h>
 
+#include <machina_user/process.h>
 #include <machina_user/startup.h>
 
 #define PAGE_BYTES 4096u
@@ -55,7 +56,7 @@ mx_status_t machine_show_config_space(struct machine *machine)
     for (unsigned slot = 0; status == MX_OK && slot < PCI_SLOT_COUNT; slot++)
         status = show_slot(machine, vmo, (uint8_t *)(uintptr_t)address, slot);
     machine->is_config_shown = status == MX_OK;
-    mx_handle_close(vmo);
+    handle_close(vmo);
     return status;
 }
 
