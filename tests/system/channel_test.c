@@ -416,6 +416,51 @@ TEST(call_checks_its_arguments)
     close_both();
 }
 
+TEST(serve_takes_what_waits_and_tells_of_a_closed_peer)
+{
+    char request[8];
+    struct mx_channel_serve_args args = {.request_bytes = request,
+                                         .request_capacity_bytes = sizeof(request)};
+
+    ASSERT_TRUE(make());
+    ASSERT_OK(mx_channel_write(ends[0], "one", 4, NULL, 0));
+    ASSERT_OK(mx_channel_serve(ends[1], &args, 0));
+    EXPECT_STR_EQ(request, "one");
+    EXPECT_EQ(args.request_size_bytes, 4u);
+    EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_channel_serve(ends[1], &args, deadline_after(MX_MSEC(5))));
+    args.reply_bytes = "two";
+    args.reply_size_bytes = 4;
+    EXPECT_STATUS(MX_ERR_TIMED_OUT, mx_channel_serve(ends[1], &args, 0));
+    ASSERT_OK(mx_channel_read(ends[0], request, sizeof(request), NULL, 0, NULL));
+    EXPECT_STR_EQ(request, "two");
+    close_handle(ends[0]);
+    EXPECT_STATUS(MX_ERR_PEER_CLOSED, mx_channel_serve(ends[1], &args, MX_TIME_INFINITE));
+    close_handle(ends[1]);
+}
+
+TEST(serve_checks_its_arguments)
+{
+    struct mx_channel_serve_args args = {.reply_handle_count = 1};
+    mx_handle_t event, read_only;
+
+    ASSERT_TRUE(make());
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_channel_serve(ends[0], NULL, 0));
+    ASSERT_OK(mx_event_create(&event));
+    args.reply_handles = &event;
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_channel_serve(ends[0], &args, 0));
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_handle_close(event));
+    args.reply_handle_count = 0;
+    args.reply_size_bytes = MX_CHANNEL_MAX_BYTES + 1;
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_channel_serve(ends[0], &args, 0));
+    args.reply_size_bytes = 0;
+    EXPECT_STATUS(MX_ERR_BAD_HANDLE, mx_channel_serve(MX_HANDLE_INVALID, &args, 0));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_channel_serve(own_job(), &args, 0));
+    ASSERT_OK(mx_handle_replace(ends[0], MX_RIGHT_READ, &read_only));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_channel_serve(read_only, &args, 0));
+    close_handle(read_only);
+    close_handle(ends[1]);
+}
+
 TEST(another_process_answers_with_the_same_handles)
 {
     char buffer[64] = {0};

@@ -186,6 +186,68 @@ PROCESS_TEST(channel_call_gets_its_own_reply)
     join(caller);
 }
 
+// Adds 100 to what each request says, until the peer closes.
+static void serve_until_closed(uint64_t channel, uint64_t unused)
+{
+    uint32_t message[2];
+    struct mx_channel_serve_args args = {.reply_bytes = message,
+                                         .request_bytes = message,
+                                         .request_capacity_bytes = sizeof(message)};
+    mx_status_t status;
+
+    (void)unused;
+    while ((status = mx_channel_serve((mx_handle_t)channel, &args, MX_TIME_INFINITE)) == MX_OK) {
+        message[1] += 100;
+        args.reply_size_bytes = args.request_size_bytes;
+    }
+    EXPECT_STATUS(MX_ERR_PEER_CLOSED, status);
+}
+
+PROCESS_TEST(channel_serve_answers_call_after_call_of_several_threads)
+{
+    mx_handle_t a, server, caller;
+    uint32_t answer;
+
+    ASSERT_OK(mx_channel_create(&a, &server_end));
+    spawn(serve_until_closed, server_end, &server);
+    spawn(call_and_expect, a, &caller);
+    for (uint32_t i = 0; i < 3; i++) {
+        EXPECT_OK(call_with(a, i, &answer, MX_TIME_INFINITE));
+        EXPECT_EQ(answer, i + 100);
+    }
+    join(caller);
+    EXPECT_OK(mx_handle_close(a));
+    join(server);
+}
+
+PROCESS_TEST(channel_serve_times_out_and_the_next_message_waits_for_a_reader)
+{
+    mx_handle_t a, b;
+    uint32_t request[2], actual[2];
+    struct mx_channel_serve_args args = {.request_bytes = request, .request_capacity_bytes = 8};
+
+    ASSERT_OK(mx_channel_create(&a, &b));
+    EXPECT_STATUS(MX_ERR_TIMED_OUT,
+                  mx_channel_serve(b, &args, mx_clock_get_monotonic() + MX_MSEC(1)));
+    EXPECT_OK(mx_channel_write(a, "message", 8, NULL, 0));
+    EXPECT_OK(mx_channel_read(b, request, 8, NULL, 0, actual));
+    EXPECT_EQ(actual[0], 8);
+}
+
+PROCESS_TEST(channel_serve_drops_a_request_that_does_not_fit)
+{
+    mx_handle_t a, b, event;
+    uint32_t request[2];
+    struct mx_channel_serve_args args = {.request_bytes = request, .request_capacity_bytes = 8};
+
+    ASSERT_OK(mx_channel_create(&a, &b));
+    ASSERT_OK(mx_event_create(&event));
+    EXPECT_OK(mx_channel_write(a, "x", 1, &event, 1));
+    EXPECT_STATUS(MX_ERR_BUFFER_TOO_SMALL, mx_channel_serve(b, &args, MX_TIME_INFINITE));
+    EXPECT_EQ(args.request_handle_count, 1);
+    EXPECT_STATUS(MX_ERR_SHOULD_WAIT, mx_channel_read(b, request, 8, NULL, 0, NULL));
+}
+
 PROCESS_TEST(channel_call_times_out_and_a_late_reply_is_a_message)
 {
     mx_handle_t a;

@@ -258,6 +258,28 @@ static inline mx_status_t mx_channel_call(mx_handle_t channel, struct mx_channel
     }
     return status;
 }
+static inline mx_status_t mx_channel_serve(mx_handle_t channel, struct mx_channel_serve_args *args,
+                                           mx_time_t deadline)
+{
+    struct mx_channel_serve_args user = *args;
+    put(scratch(BYTES_AT), args->reply_bytes, args->reply_size_bytes);
+    put(scratch(HANDLES_AT), args->reply_handles, args->reply_handle_count * sizeof(mx_handle_t));
+    user.reply_bytes = (void *)(uintptr_t)scratch(BYTES_AT);
+    user.reply_handles = (void *)(uintptr_t)scratch(HANDLES_AT);
+    user.request_bytes = (void *)(uintptr_t)scratch(BYTES_AT + 0x20000);
+    user.request_handles = (void *)(uintptr_t)scratch(HANDLES_AT + 512);
+    put(scratch(0), &user, sizeof(user));
+    mx_status_t status = (mx_status_t)HOST_SYSCALL(sys_channel_serve(channel, scratch(0), deadline));
+    get(&user, scratch(0), sizeof(user));
+    args->request_size_bytes = user.request_size_bytes;
+    args->request_handle_count = user.request_handle_count;
+    if (status == MX_OK) {
+        get(args->request_bytes, scratch(BYTES_AT + 0x20000), args->request_size_bytes);
+        get(args->request_handles, scratch(HANDLES_AT + 512),
+            args->request_handle_count * sizeof(mx_handle_t));
+    }
+    return status;
+}
 static inline mx_status_t mx_stream_create(mx_handle_t *out0, mx_handle_t *out1)
 {
     OUT2(sys_stream_create(scratch(0), scratch(64)), out0, out1);

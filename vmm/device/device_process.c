@@ -84,21 +84,29 @@ mx_status_t device_process_init(struct device_process *process, int argc, char *
 
 // --- what the host asks for ---------------------------------------------------------------------
 
+// A guest can make the same thing go wrong without end; the log hears of it once.
+static void complain_once(struct device_process *process, const char *what, mx_status_t status)
+{
+    if (!process->has_complained)
+        device_process_fail(process, what, status);
+    process->has_complained = true;
+}
+
 // The kernel object exists for as long as the handle: raising it cannot fail but for a handle that
 // was not given.
 static void raise_interrupt(void *context, uint16_t source)
 {
-    const struct device_process *process = context;
+    struct device_process *process = context;
     const unsigned index = source < VIRTIO_QUEUES_MAX ? source : VIRTIO_QUEUES_MAX;
 
     if (process->irqs[index] == MX_HANDLE_INVALID ||
         mx_guest_irq_raise(process->irqs[index]) != MX_OK)
-        device_process_fail(process, "an interrupt cannot be raised", MX_ERR_BAD_STATE);
+        complain_once(process, "an interrupt cannot be raised", MX_ERR_BAD_STATE);
 }
 
 static void send_event(void *context, const void *message, size_t size_bytes)
 {
-    const struct device_process *process = context;
+    struct device_process *process = context;
     struct device_request event = {.envelope.kind = DEVICE_ENVELOPE_VIRTIO};
 
     if (size_bytes > sizeof(event.message))
@@ -107,7 +115,7 @@ static void send_event(void *context, const void *message, size_t size_bytes)
     const mx_status_t status = mx_channel_write(
         process->channel, &event, (uint32_t)(sizeof(event.envelope) + size_bytes), NULL, 0);
     if (status != MX_OK)
-        device_process_fail(process, "an event cannot be sent", status);
+        complain_once(process, "an event cannot be sent", status);
 }
 
 static const struct device_host_ops host_ops = {.raise_interrupt = raise_interrupt,

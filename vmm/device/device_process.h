@@ -39,6 +39,7 @@ struct device_process {
     mx_handle_t log;
     mx_handle_t irqs[VIRTIO_QUEUES_MAX + 1]; // the last is the configuration's
     bool has_work;
+    bool has_complained;
 };
 
 // Takes the start-up handles and maps RAM. INVALID_ARGS, NOT_FOUND: the VMM did not give what

@@ -73,7 +73,7 @@ enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
 enum vcpu_result exit_cpuid(struct vcpu *vcpu, uint64_t next_rip)
 {
     struct arch_vcpu *arch = &vcpu->arch;
-    uint64_t cr4 = hypervisor_backend->read_control(vcpu, VCPU_CR4);
+    uint32_t leaf = (uint32_t)arch->gpr[MX_X86_RAX];
     const struct cpuid_model model = {
         .host = cpuid_read,
         .apic_id = vcpu->id,
@@ -82,11 +82,11 @@ enum vcpu_result exit_cpuid(struct vcpu *vcpu, uint64_t next_rip)
         .apic_khz = LOCAL_APIC_TIMER_HZ / 1000,
         .host_xcr0 = fpu_host_xcr0(),
         .xcr0 = arch->xcr0,
-        .has_osxsave = cr4 & CR4_OSXSAVE,
+        .has_osxsave = leaf == CPUID_LEAF_FEATURES &&
+                       hypervisor_backend->read_control(vcpu, VCPU_CR4) & CR4_OSXSAVE,
         .is_apic_enabled = local_apic_is_enabled(&arch->apic),
     };
-    struct cpuid_result r =
-        cpuid_model_read(&model, (uint32_t)arch->gpr[MX_X86_RAX], (uint32_t)arch->gpr[MX_X86_RCX]);
+    struct cpuid_result r = cpuid_model_read(&model, leaf, (uint32_t)arch->gpr[MX_X86_RCX]);
 
     arch->gpr[MX_X86_RAX] = r.eax;
     arch->gpr[MX_X86_RBX] = r.ebx;

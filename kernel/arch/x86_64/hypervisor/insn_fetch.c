@@ -85,7 +85,7 @@ static void copy_few(uint8_t *to, const uint8_t *from, size_t size_bytes)
 // From here until interrupts are on again, what the flush generation says is there stays there:
 // this CPU is among those that use the guest's translations, so whoever takes memory away after the
 // look at the generation waits for it (<arch/aspace_state.h>).
-static void hold_memory(struct vcpu *vcpu)
+static inline void hold_memory(struct vcpu *vcpu)
 {
     uint64_t *active_cpus = &vcpu->guest->aspace->arch.active_cpus;
 

@@ -42,18 +42,14 @@ struct svm_cpu {
 };
 
 static struct svm_cpu svm_cpus[CPU_MAX];
-static struct svm_features features;
-static uint64_t host_xcr0; // 0: the CPU has none
+struct svm_features svm_features;
+static uint32_t clean_after_exit; // what the CPU may keep of a VMCB that nobody changed
+static uint64_t host_xcr0;        // 0: the CPU has none
 static uint32_t asid_count;
 static struct pv_clock_scale time_scale; // of the TSC
 static paddr_t io_permission_map, msr_permission_map;
 
 void svm_switch(uint64_t *gpr, uint64_t guest_vmcb, uint64_t host_vmcb);
-
-const struct svm_features *svm_get_features(void)
-{
-    return &features;
-}
 
 // --- start-up -----------------------------------------------------------------------------------
 
@@ -90,10 +86,10 @@ static bool allocate_maps(void)
 static void describe(char *text, size_t size_bytes, uint32_t revision)
 {
     print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s", revision & 0xff, asid_count,
-                 features.has_next_rip ? ", next RIP" : "",
-                 features.has_clean_bits ? ", clean bits" : "",
-                 features.has_decode_assist ? ", decode assist" : "",
-                 features.has_pause_filter ? ", pause filter" : "");
+                 svm_features.has_next_rip ? ", next RIP" : "",
+                 svm_features.has_clean_bits ? ", clean bits" : "",
+                 svm_features.has_decode_assist ? ", decode assist" : "",
+                 svm_features.has_pause_filter ? ", pause filter" : "");
 }
 
 static mx_status_t svm_init(char *text, size_t size_bytes)
@@ -116,12 +112,13 @@ static mx_status_t svm_init(char *text, size_t size_bytes)
         print_format(text, size_bytes, "none: no memory");
         return MX_ERR_NO_MEMORY;
     }
-    features = (struct svm_features){
+    svm_features = (struct svm_features){
         .has_next_rip = leaf.edx & SVM_FEATURE_NRIPS,
         .has_clean_bits = leaf.edx & SVM_FEATURE_VMCB_CLEAN,
         .has_decode_assist = leaf.edx & SVM_FEATURE_DECODE_ASSIST,
         .has_pause_filter = leaf.edx & SVM_FEATURE_PAUSE_FILTER,
     };
+    clean_after_exit = svm_features.has_clean_bits ? VMCB_CLEAN_ALL & ~VMCB_CLEAN_TPR : 0;
     asid_count = leaf.ebx;
     host_xcr0 = fpu_host_xcr0();
     time_scale = pv_clock_scale_from_hz(tsc_hz());
@@ -373,7 +370,7 @@ static void svm_run(struct vcpu *vcpu)
         xcr0_write(host_xcr0);
     vmcb->control.tlb_control = VMCB_TLB_CONTROL_NONE;
     // V_TPR and V_IRQ change with each entry, all else says so where it is changed.
-    vmcb->control.clean = features.has_clean_bits ? VMCB_CLEAN_ALL & ~VMCB_CLEAN_TPR : 0;
+    vmcb->control.clean = clean_after_exit;
     if (svm->has_debug_addresses)
         save_debug_addresses(svm);
     save_guest_registers(arch, vmcb);

@@ -48,7 +48,7 @@ unsigned svm_exit_reason(const struct vmcb_control *control)
 // Where the instruction after this one begins: the CPU tells, or the bytes do.
 static uint64_t next_rip(struct vcpu *vcpu, uint8_t opcode, unsigned opcode_bytes)
 {
-    if (svm_get_features()->has_next_rip)
+    if (svm_features.has_next_rip)
         return svm_of(vcpu)->vmcb->control.nrip;
     return insn_next_rip(vcpu, opcode, opcode_bytes);
 }

@@ -19,8 +19,8 @@ struct svm_vcpu {
     uint32_t cpu_index; // where its translations and cached VMCB state are
     uint64_t asid_generation, flush_generation;
     bool is_stepping_iret; // a trap after the IRET tells that NMIs are unblocked
-    // DR0 to DR3, which the CPU does not switch. They are in the registers while the guest runs only
-    // if it has breakpoints or has just touched them; otherwise touching them exits.
+    // DR0 to DR3, which the CPU does not switch. They are in the registers while the guest runs
+    // only if it has breakpoints or has just touched them; otherwise touching them exits.
     bool has_debug_addresses;
     uint64_t debug_address[DEBUG_ADDRESS_COUNT];
 };
@@ -32,7 +32,7 @@ static inline struct svm_vcpu *svm_of(struct vcpu *vcpu)
 
 // Whether the guest's DR0 to DR3 are in the registers when it runs.
 void svm_set_debug_addresses(struct svm_vcpu *svm, bool has_them);
-const struct svm_features *svm_get_features(void);
+extern struct svm_features svm_features; // of this machine; set at start-up
 // The enum mx_guest_exit that an exit is counted under.
 unsigned svm_exit_reason(const struct vmcb_control *control);
 enum vcpu_result svm_handle_exit(struct vcpu *vcpu, struct mx_vcpu_packet *packet);

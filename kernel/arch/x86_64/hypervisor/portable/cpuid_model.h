@@ -15,6 +15,7 @@
 
 #include "kernel/arch/x86_64/regs/cpuid.h"
 
+#define CPUID_LEAF_FEATURES          0x00000001u
 #define CPUID_KVM_BASE               0x40000000u
 #define CPUID_KVM_FEATURES           0x40000001u
 #define CPUID_HYPERVISOR_TIMING      0x40000010u

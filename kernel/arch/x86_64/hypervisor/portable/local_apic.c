@@ -24,6 +24,11 @@ static int vectors_highest(const uint64_t *set)
     return -1;
 }
 
+static bool vectors_are_none(const uint64_t *set)
+{
+    return (set[0] | set[1] | set[2] | set[3]) == 0;
+}
+
 static uint64_t vector_bit(unsigned vector)
 {
     return (uint64_t)1 << (vector & 63);
@@ -338,20 +343,15 @@ int local_apic_pending_vector(const struct local_apic *apic)
 {
     int requested = vectors_highest(apic->irr);
 
-    if (requested < 0 || requested >> 4 <= vectors_highest(apic->isr) >> 4)
-        return -1;
-    return requested;
+    if (vectors_are_none(apic->isr) || requested >> 4 > vectors_highest(apic->isr) >> 4)
+        return requested;
+    return -1;
 }
 
 void local_apic_accept_vector(struct local_apic *apic, uint8_t vector)
 {
     vector_clear(apic->irr, vector);
     vector_set(apic->isr, vector);
-}
-
-static bool vectors_are_none(const uint64_t *set)
-{
-    return (set[0] | set[1] | set[2] | set[3]) == 0;
 }
 
 static bool vectors_are_only(const uint64_t *set, unsigned vector)
