@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     struct text text = text_begin(buffer, sizeof(buffer));
 
     if (options_parse(&command, (size_t)argc, argv, &options) != MX_OK) {
-        printf("dmesg: %s\n", options.message);
+        printf("%s\n", options.message);
         return EXIT_FAILURE;
     }
     if (options_has(&options, "help")) {

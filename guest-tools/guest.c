@@ -43,7 +43,7 @@ static bool parse_options(const struct option_command *command, int argc, char *
 
     *result = EXIT_FAILURE;
     if (options_parse(command, (size_t)argc, argv, &options) != MX_OK) {
-        printf("%s: %s\n", command->name, options.message);
+        printf("%s\n", options.message);
         return false;
     }
     if (!options_has(&options, "help"))

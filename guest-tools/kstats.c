@@ -277,7 +277,7 @@ int main(int argc, char **argv)
     system_resource = startup_handle_look(MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM);
     manager = startup_handle_look(MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER);
     if (options_parse(&command, (size_t)argc, argv, &options) != MX_OK) {
-        printf("kstats: %s\n", options.message);
+        printf("%s\n", options.message);
         return EXIT_FAILURE;
     }
     if (options_has(&options, "help"))

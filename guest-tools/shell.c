@@ -627,7 +627,8 @@ int main(void)
     if (shell.input == MX_HANDLE_INVALID || shell.output == MX_HANDLE_INVALID)
         return EXIT_FAILURE;
     line_editor_init(&shell.editor, &editor_ops, NULL);
-    printf("\nMachina. help lists the commands.\n");
+    // PC firmware leaves terminals without line wrap (DECAWM).
+    printf("\x1b[?7h\nMachina. help lists the commands.\n");
     while (!shell.is_leaving && read_line())
         run_line(line_editor_line(&shell.editor));
     return 0;

@@ -132,6 +132,7 @@ TEST(guest_config_reads_every_key)
     EXPECT_EQ(config.memory_bytes, UINT64_C(512) << 20);
     EXPECT_TRUE(config.has_console);
     EXPECT_FALSE(config.has_rng);
+    EXPECT_FALSE(config.has_pci_ports);
     ASSERT_EQ(config.block_count, 4u);
     EXPECT_EQ(config.blocks[0].mode, GUEST_BLOCK_READ_ONLY);
     EXPECT_STR_EQ(config.blocks[0].path, "data/root.img");
@@ -149,7 +150,7 @@ TEST(guest_config_has_defaults)
     ASSERT_OK(parse_text("{\"kernel\":\"k\"}"));
     EXPECT_EQ(config.cpu_count, 1u);
     EXPECT_EQ(config.memory_bytes, GUEST_CONFIG_MEMORY_DEFAULT);
-    EXPECT_TRUE(config.has_console && config.has_rng);
+    EXPECT_TRUE(config.has_console && config.has_rng && config.has_pci_ports);
     EXPECT_EQ(config.block_count, 0u);
     EXPECT_STR_EQ(config.cmdline, "");
     EXPECT_STR_EQ(config.ramdisk, "");

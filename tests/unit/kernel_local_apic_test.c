@@ -335,3 +335,49 @@ TEST(apic_reports_illegal_vectors_in_the_error_register)
     EXPECT_TRUE(local_apic_read_msr(&apics[0], MSR(LOCAL_APIC_ESR), &value));
     EXPECT_EQ(value, LOCAL_APIC_ESR_SEND_ILLEGAL);
 }
+
+// --- ends of interrupts without an exit -----------------------------------------------------------
+
+TEST(apic_lone_interrupt_is_one_in_service_or_one_offered)
+{
+    struct local_apic *apic = &apics[0];
+
+    start(true);
+    EXPECT_FALSE(local_apic_has_lone_interrupt(apic, -1));
+    local_apic_raise(apic, 0x41);
+    EXPECT_TRUE(local_apic_has_lone_interrupt(apic, 0x41));
+    EXPECT_FALSE(local_apic_has_lone_interrupt(apic, -1)); // requested, but masked for now
+    local_apic_accept_vector(apic, 0x41);
+    EXPECT_TRUE(local_apic_has_lone_interrupt(apic, -1));
+    local_apic_raise(apic, 0x81); // the same bit of another word
+    EXPECT_FALSE(local_apic_has_lone_interrupt(apic, -1));
+    EXPECT_FALSE(local_apic_has_lone_interrupt(apic, 0x81));
+    local_apic_accept_vector(apic, 0x81);
+    EXPECT_FALSE(local_apic_has_lone_interrupt(apic, -1));
+}
+
+TEST(apic_ends_the_lone_interrupt_and_no_other)
+{
+    struct local_apic *apic = &apics[0];
+
+    start(true);
+    local_apic_end_lone_interrupt(apic);
+    local_apic_raise(apic, 0x41);
+    local_apic_end_lone_interrupt(apic); // not taken yet
+    EXPECT_EQ(local_apic_pending_vector(apic), 0x41);
+    local_apic_accept_vector(apic, 0x41);
+    local_apic_raise(apic, 0x42);
+    EXPECT_EQ(local_apic_pending_vector(apic), -1); // of the same class
+    local_apic_end_lone_interrupt(apic);
+    EXPECT_EQ(local_apic_pending_vector(apic), 0x42);
+}
+
+TEST(apic_level_interrupt_is_never_alone)
+{
+    start(true);
+    local_apic_post_vector(&apics[0], 0x51, true);
+    (void)local_apic_take_posted(&apics[0]);
+    EXPECT_FALSE(local_apic_has_lone_interrupt(&apics[0], 0x51));
+    local_apic_accept_vector(&apics[0], 0x51);
+    EXPECT_FALSE(local_apic_has_lone_interrupt(&apics[0], -1));
+}

@@ -52,7 +52,17 @@ static void set_line(void *context, unsigned input, bool level)
     line_level = level;
 }
 
-static const struct pci_host_ops host_ops = {.bar_moved = note_bar_moved};
+static unsigned hidden_count, hidden_slot;
+
+static void note_config_hidden(void *context, unsigned slot)
+{
+    (void)context;
+    hidden_count++;
+    hidden_slot = slot;
+}
+
+static const struct pci_host_ops host_ops = {.bar_moved = note_bar_moved,
+                                             .config_hidden = note_config_hidden};
 static const struct pci_device_ops device_ops_table = {.msix_changed = note_msix_changed};
 static const struct device_ops bar_ops = {.read = bar_read, .write = bar_write};
 static const struct pci_identity identity = {0x1af4, 0x1042, 0x1af4, 0x1042, 1, 0x018000};
@@ -97,6 +107,37 @@ static void config_write(unsigned slot, unsigned offset, unsigned width_bytes, u
 {
     port_write(0, 4, 0x80000000u | slot << 11 | (offset & 0xfc));
     port_write(4 + (offset & 3), width_bytes, value);
+}
+
+// What the guest sees without an access is what an access would read.
+TEST(pci_device_shown_config_follows_writes_and_interrupts)
+{
+    uint8_t page[PCI_CONFIG_BYTES];
+
+    build();
+    pci_device_show_config(&device, page);
+    EXPECT_EQ(page[0x3c], 11);
+    config_write(3, PCI_BAR0 + 4 * MEMORY32_BAR, 4, 0xffffffff);
+    for (unsigned offset = 0; offset < PCI_CONFIG_BYTES; offset += 4) {
+        uint32_t shown;
+        memcpy(&shown, page + offset, 4);
+        EXPECT_EQ(shown, config_read(3, offset, 4));
+    }
+    EXPECT_EQ(page[PCI_BAR0 + 4 * MEMORY32_BAR + 1], 0xf0);
+    pci_device_set_intx_level(&device, true);
+    EXPECT_TRUE(page[PCI_STATUS] & PCI_STATUS_INTERRUPT);
+    pci_device_set_intx_level(&device, false);
+    EXPECT_FALSE(page[PCI_STATUS] & PCI_STATUS_INTERRUPT);
+}
+
+TEST(pci_device_hides_config_once)
+{
+    hidden_count = 0;
+    build();
+    pci_device_hide_config(&device);
+    pci_device_hide_config(&device);
+    EXPECT_EQ(hidden_count, 1u);
+    EXPECT_EQ(hidden_slot, 3u);
 }
 
 TEST(pci_device_read_config_register)

@@ -567,6 +567,15 @@ TEST(virtio_pci_access_window_reaches_the_bars)
     EXPECT_EQ(status(), READY_BITS);
 }
 
+TEST(virtio_pci_access_window_hides_config_when_it_is_written)
+{
+    build();
+    pci_device_config_write(&transport.pci, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+    EXPECT_FALSE(transport.pci.is_config_hidden);
+    set_window(VIRTIO_PCI_BAR_CONFIG, 0x14, 1);
+    EXPECT_TRUE(transport.pci.is_config_hidden);
+}
+
 TEST(virtio_pci_access_window_refuses_bad_places)
 {
     build();

@@ -40,6 +40,7 @@ struct console {
     bool is_stream_open, is_control_open;
     bool is_log_shown;
     bool after_return; // the last byte sent was a carriage return
+    bool is_held_back; // the stream or the log may have more than there was room for
     mx_time_t log_start;
     struct ring input, output;
 };
@@ -106,6 +107,7 @@ static void fill_from_stream(void)
         }
         put_output(chunk, length);
     }
+    console.is_held_back = console.is_held_back || console.is_stream_open;
 }
 
 // A record may hold what a process wrote: nothing in it drives the terminal.
@@ -137,6 +139,7 @@ static void fill_from_log(void)
         if (record.timestamp >= console.log_start)
             put_record(&record);
     }
+    console.is_held_back = console.is_held_back || console.is_log_shown;
 }
 
 static void receive(void)
@@ -182,17 +185,19 @@ static void transmit(void)
 }
 
 // Moves everything that can move. When it returns, the UART is not interrupting, so that its next
-// interrupt is an edge that is seen.
+// interrupt is an edge that is seen; and who is held back is so by bytes that the UART has yet to
+// take, which interrupts for more.
 static void pump(void)
 {
     do {
+        console.is_held_back = false;
         receive();
         deliver();
         fill_from_stream();
         fill_from_log();
         transmit();
         uart_set_interrupts(ring_room(&console.input) > 0, ring_used(&console.output) > 0);
-    } while (uart_is_interrupting());
+    } while (uart_is_interrupting() || (console.is_held_back && ring_used(&console.output) == 0));
 }
 
 // Waits in small steps, as a UART raises nothing when its last byte has left.
