@@ -554,14 +554,14 @@ static mx_status_t call_exchange(struct channel *channel, struct mx_channel_call
                           &args->reply_handle_count);
 }
 
-// Writes the sizes of what came, at the end of both kinds of arguments.
-static mx_status_t return_sizes(mx_status_t status, uaddr_t at, uint32_t size_bytes, uint32_t handle_count)
+// Writes the sizes of what came, at the end of both kinds of arguments; not if they stand there from last time.
+static mx_status_t return_sizes(mx_status_t status, uaddr_t at, const uint32_t before[2], const uint32_t after[2])
 {
-    uint32_t sizes[2] = {size_bytes, handle_count};
-
     if (status != MX_OK && status != MX_ERR_BUFFER_TOO_SMALL)
         return status;
-    mx_status_t copy_status = user_write(at, sizes, sizeof(sizes));
+    if (before[0] == after[0] && before[1] == after[1])
+        return status;
+    mx_status_t copy_status = user_write(at, after, 2 * sizeof(after[0]));
     return copy_status != MX_OK ? copy_status : status;
 }
 
@@ -578,6 +578,7 @@ int64_t sys_channel_call(mx_handle_t handle, uaddr_t user_args, mx_time_t deadli
         consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
         return status;
     }
+    const uint32_t before[2] = {args.reply_size_bytes, args.reply_handle_count};
     if (args.request_size_bytes < sizeof(uint32_t)) {
         consume_user_handles((uaddr_t)args.request_handles, args.request_handle_count);
         status = MX_ERR_INVALID_ARGS;
@@ -585,8 +586,8 @@ int64_t sys_channel_call(mx_handle_t handle, uaddr_t user_args, mx_time_t deadli
         status = call_exchange(CONTAINER_OF(object, struct channel, object), &args, deadline);
     }
     object_release(object);
-    return return_sizes(status, user_args + offsetof(struct mx_channel_call_args, reply_size_bytes),
-                        args.reply_size_bytes, args.reply_handle_count);
+    const uint32_t after[2] = {args.reply_size_bytes, args.reply_handle_count};
+    return return_sizes(status, user_args + offsetof(struct mx_channel_call_args, reply_size_bytes), before, after);
 }
 
 // Sends the reply, if there is one, and takes the oldest message or waits for one.
@@ -659,8 +660,10 @@ int64_t sys_channel_serve(mx_handle_t handle, uaddr_t user_args, mx_time_t deadl
         consume_user_handles((uaddr_t)args.reply_handles, args.reply_handle_count);
         return status;
     }
+    const uint32_t before[2] = {args.request_size_bytes, args.request_handle_count};
     status = reply_and_receive(CONTAINER_OF(object, struct channel, object), &args, deadline);
     object_release(object);
-    return return_sizes(status, user_args + offsetof(struct mx_channel_serve_args, request_size_bytes),
-                        args.request_size_bytes, args.request_handle_count);
+    const uint32_t after[2] = {args.request_size_bytes, args.request_handle_count};
+    return return_sizes(status, user_args + offsetof(struct mx_channel_serve_args, request_size_bytes), before,
+                        after);
 }
