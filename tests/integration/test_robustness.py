@@ -50,7 +50,7 @@ def test_guest_ends_by_itself_with_its_reason(machina, neighbour, work, reason):
 
 def test_guest_that_resets_at_once_is_not_started_forever(machina, neighbour):
     guest = guests.launch_detached(machina, 'tiny_guest', '--cmdline reset')
-    assert end_of(machina, guest) == 'rebooted'
+    assert end_of(machina, guest).startswith('rebooted')
 
 
 def test_access_to_nothing_does_no_harm(machina, neighbour):

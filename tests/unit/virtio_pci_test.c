@@ -440,6 +440,15 @@ TEST(virtio_pci_intx_raised_before_a_reset_is_dropped_after_it)
     EXPECT_EQ(get(ISR, 1), 0u);
 }
 
+TEST(virtio_pci_failure_told_after_a_reset_leaves_status_zero)
+{
+    bring_up();
+    put(COMMON + 0x14, 1, 0);
+    virtio_pci_set_needs_reset(&transport);
+    EXPECT_EQ(status(), 0);
+    EXPECT_EQ(seen.reset_count, 1u);
+}
+
 TEST(virtio_pci_routes_follow_vectors_and_masks)
 {
     build();

@@ -16,7 +16,9 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size)
     return memmove(to, from, size);
 }
 
-static void move_up(char *to, const char *from, size_t size)
+// Copies from the first byte on. Weak: an architecture may have a better one.
+void string_move_up(char *to, const char *from, size_t size);
+__attribute__((weak)) void string_move_up(char *to, const char *from, size_t size)
 {
     for (; size >= 4 * WORD; size -= 4 * WORD, to += 4 * WORD, from += 4 * WORD) {
         word_t a = ((const word_t *)from)[0], b = ((const word_t *)from)[1];
@@ -48,7 +50,7 @@ static void move_down(char *to, const char *from, size_t size)
 void *memmove(void *to, const void *from, size_t size)
 {
     if ((uintptr_t)to - (uintptr_t)from >= size)
-        move_up(to, from, size);
+        string_move_up(to, from, size);
     else
         move_down(to, from, size);
     return to;

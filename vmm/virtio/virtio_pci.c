@@ -182,7 +182,7 @@ static bool needs_reset(const struct virtio_pci *transport)
     return (transport->status & VIRTIO_STATUS_NEEDS_RESET) != 0;
 }
 
-void virtio_pci_set_needs_reset(struct virtio_pci *transport)
+static void set_needs_reset(struct virtio_pci *transport)
 {
     if (needs_reset(transport))
         return;
@@ -194,6 +194,14 @@ void virtio_pci_set_needs_reset(struct virtio_pci *transport)
         transport->ops->raise_config(transport->context);
     else
         virtio_pci_raise_intx(transport, VIRTIO_SOURCE_CONFIG);
+}
+
+// What became of the device before a reset may be told after it, while the driver waits for a
+// status of zero.
+void virtio_pci_set_needs_reset(struct virtio_pci *transport)
+{
+    if (has_started(transport))
+        set_needs_reset(transport);
 }
 
 // Everything but the configuration space, which the device process owns.
@@ -238,7 +246,7 @@ static void start_device(struct virtio_pci *transport)
     if (status == MX_OK)
         status = transport->ops->ready(transport->context, transport->driver_features);
     if (status != MX_OK)
-        virtio_pci_set_needs_reset(transport);
+        set_needs_reset(transport);
 }
 
 // 2.1 and 3.1.1. FEATURES_OK is refused by not being set, any other step out of order stops the
@@ -255,14 +263,14 @@ static void write_status(struct virtio_pci *transport, uint8_t value)
     if (needs_reset(transport))
         return;
     if ((before & DRIVER_STATUS_BITS & (uint8_t)~value) != 0) {
-        virtio_pci_set_needs_reset(transport);
+        set_needs_reset(transport);
         return;
     }
     if ((added & VIRTIO_STATUS_FEATURES_OK) &&
         (!(value & VIRTIO_STATUS_DRIVER) || !features_are_acceptable(transport)))
         added &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
     if ((added & VIRTIO_STATUS_DRIVER_OK) && !((before | added) & VIRTIO_STATUS_FEATURES_OK)) {
-        virtio_pci_set_needs_reset(transport);
+        set_needs_reset(transport);
         return;
     }
     transport->status |= added;
@@ -275,7 +283,7 @@ static void write_driver_feature(struct virtio_pci *transport, uint32_t value)
     const uint32_t select = transport->driver_feature_select;
 
     if (transport->status & VIRTIO_STATUS_FEATURES_OK) {
-        virtio_pci_set_needs_reset(transport);
+        set_needs_reset(transport);
         return;
     }
     if (select < 2) {
@@ -309,7 +317,7 @@ static void write_queue_layout(struct virtio_pci *transport, struct virtio_pci_q
     if (queue->is_enabled || has_started(transport) ||
         (which == QUEUE_SIZE && !queue_size_is_valid(transport, value)) ||
         (which == QUEUE_ENABLE && value != 1)) {
-        virtio_pci_set_needs_reset(transport);
+        set_needs_reset(transport);
         return;
     }
     if (which == QUEUE_SIZE)

@@ -144,5 +144,6 @@ void virtio_pci_raise_intx(struct virtio_pci *transport, uint16_t source);
 MX_MUST_CHECK mx_status_t virtio_pci_set_config(struct virtio_pci *transport, const uint8_t *config,
                                                 size_t config_bytes);
 
-// The device cannot go on: stops it, sets DEVICE_NEEDS_RESET and tells a driver that is ready.
+// The device cannot go on: stops it, sets DEVICE_NEEDS_RESET and tells the driver. Nothing happens
+// while the driver has not started the device; a back end that is gone refuses the start.
 void virtio_pci_set_needs_reset(struct virtio_pci *transport);

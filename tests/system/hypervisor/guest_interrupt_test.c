@@ -127,6 +127,10 @@ TEST(self_ipis_arrive_at_once)
 {
     expect_finish(&code_self_ipi);
 }
+TEST(paravirtual_eoi_ends_a_lone_interrupt)
+{
+    expect_finish(&code_paravirtual_eoi);
+}
 TEST(pause_goes_on)
 {
     expect_finish(&code_pause);
