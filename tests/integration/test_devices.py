@@ -82,6 +82,13 @@ def test_host_of_any_size_runs_guests(boot_machina, cpus):
     assert linux.wait_end() == 'powered off'
 
 
+def cpu_times(machine):
+    """The milliseconds of CPU time of every process by its name."""
+    header, *rows = machine.run('ps').splitlines()
+    column = header.split().index('cpu_ms')
+    return {row.split(None, column + 1)[column + 1]: int(row.split()[column]) for row in rows}
+
+
 def test_two_guests_with_four_vcpus_share_two_cpus_fairly(machina):
     count = '(for i in 1 2 3 4; do while :; do n=$((n + 1)); echo $n >/tmp/n$i; done & done)'
     linux = []
@@ -96,12 +103,13 @@ def test_two_guests_with_four_vcpus_share_two_cpus_fairly(machina):
         guest.detach()
         return numbers
 
-    before = [progress(guest) for guest in linux]
-    machina.pause(12)
-    after = [progress(guest) for guest in linux]
-    work = [sum(late) - sum(early) for early, late in zip(before, after)]
-    assert min(work) > 0.6 * max(work), work
-    for early, late in zip(before, after):
-        assert all(b > a for a, b in zip(early, late)), (early, late)
+    before, early = [progress(guest) for guest in linux], cpu_times(machina)
+    machina.pause(10)
+    late, after = cpu_times(machina), [progress(guest) for guest in linux]
+    for first, second in zip(before, after):
+        assert all(b > a for a, b in zip(first, second)), (first, second)  # every vCPU gets on
+    spent = [late[f'vmm {guest.id}'] - early[f'vmm {guest.id}'] for guest in linux]
+    assert min(spent) > 0.75 * max(spent), spent
+    assert sum(spent) > 0.8 * 2 * 10000, spent  # both CPUs were in use all the time
     for guest in linux:
         machina.run(f'guest stop -f {guest.id}')

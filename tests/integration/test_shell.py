@@ -1,6 +1,5 @@
 """The shell as a user types into it, and the commands that tell about the machine."""
 
-import datetime
 import json
 import re
 import time
@@ -8,10 +7,16 @@ import time
 import pytest
 
 from harness import guests
-from harness.machine import PROMPT, plain_text
 
 TAB, UP, LEFT, HOME, INTERRUPT = '\t', '\x1b[A', '\x1b[D', '\x1b[H', '\x03'
 COMMANDS = ['cat', 'dmesg', 'echo', 'free', 'guest', 'kstats', 'ls', 'poweroff', 'ps', 'reboot', 'uptime', 'help']
+
+
+def give_up(machine):
+    """Leaves the line that is being typed."""
+    machine.send(INTERRUPT)
+    machine.expect(r'\^C\r*\n')
+    machine.wait_for_prompt()
 
 
 def type_line(machine, keys):
@@ -36,8 +41,8 @@ def test_history_brings_lines_back(machina):
 
 
 def test_interrupt_gives_the_line_up(machina):
-    machina.send('echo lost' + INTERRUPT)
-    machina.expect(re.escape('lost'))
+    machina.send('echo lost')
+    give_up(machina)
     assert type_line(machina, 'echo kept') == 'kept\n'
 
 
@@ -49,16 +54,14 @@ def test_tab_completes_commands(machina):
 def test_tab_completes_packages_of_guest_launch(machina):
     machina.send('guest launch linux' + TAB)
     machina.expect('guest launch linux_guest ')
-    machina.send(INTERRUPT)
-    machina.wait_for_prompt()
+    give_up(machina)
 
 
 def test_tab_shows_what_is_possible(machina):
     machina.send('guest launch bad_json_' + TAB + TAB)
     for name in ['bad_json_comma', 'bad_json_empty', 'bad_json_end', 'bad_json_list']:
         machina.expect(name)
-    machina.send(INTERRUPT)
-    machina.run('echo')
+    give_up(machina)
 
 
 def test_help_lists_the_commands(machina):
@@ -109,7 +112,7 @@ def test_interrupt_ends_a_command(machina):
     machina.send('kstats -c\r')
     machina.expect('idle%')
     machina.send(INTERRUPT)
-    assert machina.wait_for_prompt(5)
+    machina.wait_for_prompt(5)
 
 
 # --- what the commands tell ------------------------------------------------------------------------
@@ -132,7 +135,9 @@ def test_ps_tells_of_every_process_of_a_guest(machina):
     for name in ['init', 'console', 'guest_manager', 'shell', 'ps']:
         assert re.search(rf' {name}$', before, re.MULTILINE), name
     guest = guests.launch_detached(machina, 'tiny_guest')
-    names = [line.split(None, 6)[6] for line in machina.run('ps').splitlines()[1:]]
+    header, *rows = machina.run('ps').splitlines()
+    column = header.split().index('name')
+    names = [row.split(None, column)[column] for row in rows]
     assert f'vmm {guest}' in names
     assert sum(name.startswith('virtio-') for name in names) == 2  # console, rng
     machina.run(f'guest stop -f {guest}')
@@ -160,7 +165,7 @@ def test_dmesg_has_the_start_and_the_guests(machina):
     guest = guests.launch_detached(machina, 'tiny_guest', '--cmdline poweroff')
     guests.wait_until(machina, lambda: guests.list_guests(machina)[guest]['state'] == 'ended')
     text = machina.run('dmesg')
-    assert re.search(r'^\[ *\d+\.\d{3}\] ', text)
+    assert re.match(r'\[ *\d+\.\d+\] ', text)
     assert f'guest {guest}: tiny_guest is running' in text
     assert f'guest {guest}: tiny_guest ended: powered off' in text
 

@@ -347,8 +347,8 @@ static enum vcpu_result send_mem_packet(struct vcpu *vcpu, struct second_stage_a
     return VCPU_LEAVE;
 }
 
-// A trapped access. A plain MOV is told as what it reads or writes; of all else the VMM emulates the
-// instruction.
+// A trapped access. A plain MOV is told as what it reads or writes; of all else the VMM emulates
+// the instruction.
 static enum vcpu_result send_access_packet(struct vcpu *vcpu, struct second_stage_access access,
                                            uint64_t key, struct mx_vcpu_packet *packet)
 {
