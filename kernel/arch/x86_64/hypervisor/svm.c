@@ -338,6 +338,14 @@ static void save_debug_addresses(struct svm_vcpu *svm)
         svm_set_debug_addresses(svm, false);
 }
 
+// XSETBV is intercepted, but emulators may let the guest have its way all the same: what counts is what the register says.
+static void take_back_xcr0(struct arch_vcpu *arch)
+{
+    arch->xcr0 = xcr0_read();
+    if (arch->xcr0 != host_xcr0)
+        xcr0_write(host_xcr0);
+}
+
 static void svm_run(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
@@ -345,7 +353,6 @@ static void svm_run(struct vcpu *vcpu)
     struct vmcb *vmcb = svm->vmcb;
     uint32_t cpu_index = arch_current_cpu()->index;
     struct svm_cpu *cpu = &svm_cpus[cpu_index];
-    bool has_own_xcr0 = arch->xcr0 != host_xcr0 && host_xcr0;
     uint64_t start;
 
     check_translations(vcpu, cpu, cpu_index);
@@ -361,13 +368,13 @@ static void svm_run(struct vcpu *vcpu)
     load_guest_registers(arch, vmcb);
     if (svm->has_debug_addresses)
         debug_addresses_write(svm->debug_address);
-    if (has_own_xcr0)
+    if (host_xcr0 && arch->xcr0 != host_xcr0)
         xcr0_write(arch->xcr0);
     start = tsc_read();
     svm_switch(arch->gpr, svm->vmcb_pa, cpu->host_vmcb.raw);
     vcpu->run_time_ns += pv_clock_scale_apply(time_scale, tsc_read() - start);
-    if (has_own_xcr0)
-        xcr0_write(host_xcr0);
+    if (host_xcr0)
+        take_back_xcr0(arch);
     vmcb->control.tlb_control = VMCB_TLB_CONTROL_NONE;
     // V_TPR and V_IRQ change with each entry, all else says so where it is changed.
     vmcb->control.clean = clean_after_exit;
