@@ -13,7 +13,8 @@ import subprocess
 
 import pytest
 
-TEST_DEFINITION = re.compile(r'^TEST\((\w+)\)', re.MULTILINE)
+# TEST, or a macro of a fixture that ends in it.
+TEST_DEFINITION = re.compile(r'^(?:[A-Z]+_)?TEST\((\w+)\)', re.MULTILINE)
 RESULT_LINE = re.compile(r'^(ok|FAIL) (\w+)$')
 CLOSING_LINE = re.compile(r'^(\d+) passed, (\d+) failed$')
 END_ITEM = 'runs_to_its_end'
