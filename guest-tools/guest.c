@@ -234,6 +234,7 @@ static const struct option launch_options[] = {
      .help = "one more disk: PATH,ro|rw|volatile or memory:SIZE"},
     OVERRIDE("console", "BOOL", "whether there is a virtio console"),
     OVERRIDE("rng", "BOOL", "whether there is a virtio rng"),
+    OVERRIDE("pci-ports", "BOOL", "whether PCI has its configuration ports"),
     {.name = "detach", .short_name = 'd', .kind = OPTION_FLAG, .help = "do not attach"},
     {.name = "help", .short_name = 'h', .kind = OPTION_FLAG, .help = "this text"},
 };

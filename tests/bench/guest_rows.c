@@ -123,6 +123,8 @@ int guest_rows_run_device(void)
         if (mx_port_wait(port, MX_TIME_INFINITE, &packet) != MX_OK)
             return 1;
         report.woken[i] = time_stamp();
+        // By then the guest is halted, as one that waits for its device is.
+        (void)mx_nanosleep(mx_clock_get_monotonic() + MX_USEC(100));
         report.raised[i] = time_stamp();
         if (mx_guest_irq_raise(line) != MX_OK)
             return 1;

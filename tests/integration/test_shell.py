@@ -137,8 +137,10 @@ def test_ps_tells_of_every_process_of_a_guest(machina):
     guest = guests.launch_detached(machina, 'tiny_guest')
     header, *rows = machina.run('ps').splitlines()
     column = header.split().index('name')
-    names = [row.split(None, column)[column] for row in rows]
-    assert f'vmm {guest}' in names
+    jobs = {row.split(None, column)[column]: row.split()[1] for row in rows}
+    assert f'vmm {guest}' in jobs
+    # Only this guest's: another test may have left one.
+    names = [row.split(None, column)[column] for row in rows if row.split()[1] == jobs[f'vmm {guest}']]
     assert sum(name.startswith('virtio-') for name in names) == 2  # console, rng
     machina.run(f'guest stop -f {guest}')
     assert guests.wait_until(machina, lambda: len(machina.run('ps').splitlines()) == len(before.splitlines()))
