@@ -79,7 +79,9 @@ class Machina:
         try:
             self.console.expect(pattern, timeout=timeout)
         except pexpect.TIMEOUT:
-            raise AssertionError(f'the console did not show {pattern!r} within {timeout} s') from None
+            ended = '' if self.console.isalive() else (
+                f'; QEMU has ended (status {self.console.exitstatus}, signal {self.console.signalstatus})')
+            raise AssertionError(f'the console did not show {pattern!r} within {timeout} s{ended}') from None
         except pexpect.EOF:
             raise AssertionError(f'QEMU ended before the console showed {pattern!r}') from None
         return self.console.match
