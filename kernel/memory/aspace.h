@@ -63,7 +63,7 @@ MUST_CHECK mx_status_t aspace_handle_fault(struct aspace *aspace, uint64_t addr,
 // the kernel. Errors as above; NOT_SUPPORTED: device memory.
 MUST_CHECK mx_status_t aspace_read(struct aspace *aspace, uint64_t addr, void *buffer, size_t size_bytes);
 // A pointer, through the linear map, to the bytes of `addr` up to the end of its page. They may be given back and become
-// another's at any time: only who knows that they were not (kernel/arch/x86_64/hypervisor/insn_fetch.c) may touch them.
+// another's at any time: only who knows that they were not may touch them.
 MUST_CHECK mx_status_t aspace_translate(struct aspace *aspace, uint64_t addr, uint32_t access, void **out);
 
 // Removes the object's pages from the page tables of all that map it; they fault in again. vmo->mutex held.
