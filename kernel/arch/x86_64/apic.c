@@ -68,6 +68,12 @@ void apic_end_of_interrupt(void)
     apic_write(LOCAL_APIC_EOI, 0);
 }
 
+// The task priority stays what it is; written, it makes the controller compare all requests with it.
+void apic_look_again(void)
+{
+    apic_write(LOCAL_APIC_TPR, 0);
+}
+
 static void send(uint32_t apic_id, uint32_t command)
 {
     if (!registers) {

@@ -11,6 +11,8 @@ bool apic_init(uint64_t base);
 void apic_init_cpu(void);
 uint32_t apic_current_id(void);
 void apic_end_of_interrupt(void);
+// Makes the controller look again at what it holds for this CPU, for emulators that forget to tell.
+void apic_look_again(void);
 
 // A fixed interrupt to one CPU. Interrupts disabled.
 void apic_send_ipi(uint32_t apic_id, uint8_t vector);
@@ -22,7 +24,6 @@ void apic_send_startup(uint32_t apic_id, uint8_t page);
 // The timer counts down from `count` once; 0 stops it.
 void apic_timer_start(uint32_t count);
 uint32_t apic_timer_current(void);
-// The timer waits for a value of the time-stamp counter instead;
 // The other mode, if the CPU has it: the timer waits for a value of the time-stamp counter; 0 stops
 // it.
 void apic_timer_use_tsc_deadline(void);

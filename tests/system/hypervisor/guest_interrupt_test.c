@@ -191,9 +191,18 @@ TEST(level_message_reports_its_end)
     guest_destroy(&guest);
 }
 
-TEST(external_interrupt_is_acknowledged_by_the_vmm)
+TEST(interrupt_whose_delivery_faults_comes_once)
 {
-    ASSERT_TRUE(start_and_wait(&code_external_interrupt));
+    ASSERT_TRUE(start_and_wait(&code_interrupt_on_untouched_stack));
+    EXPECT_OK(mx_vcpu_interrupt(guest.vcpu, VECTOR));
+    EXPECT_TRUE(guest_finishes(&guest));
+    EXPECT_EQ(guest_log(&guest)->count, 1u);
+    guest_destroy(&guest);
+}
+
+static void expect_acknowledged_by_the_vmm(const struct guest_code *code)
+{
+    ASSERT_TRUE(start_and_wait(code));
     EXPECT_OK(mx_vcpu_interrupt(guest.vcpu, MX_VCPU_INTERRUPT_EXTINT));
     packet = (struct mx_vcpu_packet){0};
     ASSERT_OK(guest_enter(guest.vcpu, &packet));
@@ -204,6 +213,16 @@ TEST(external_interrupt_is_acknowledged_by_the_vmm)
     EXPECT_EQ(packet.io.data, (uint64_t)GUEST_DONE);
     EXPECT_EQ(guest_results(&guest)->interrupt_count[0x60], 1u);
     guest_destroy(&guest);
+}
+
+TEST(external_interrupt_is_acknowledged_by_the_vmm)
+{
+    expect_acknowledged_by_the_vmm(&code_external_interrupt);
+}
+
+TEST(external_interrupt_whose_delivery_faults_comes_once)
+{
+    expect_acknowledged_by_the_vmm(&code_external_interrupt_on_untouched_stack);
 }
 
 static mx_status_t route(mx_handle_t irq, uint32_t kind, uint64_t addr, uint64_t data,

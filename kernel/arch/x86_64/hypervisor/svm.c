@@ -6,13 +6,16 @@
 // memory were taken away (<arch/aspace_state.h>); a new id has no translations, so no flush by id
 // is needed. All ports and all MSRs exit, but for the MSRs that VMLOAD and VMSAVE switch.
 //
-// Pending interrupts are given to the CPU as virtual interrupts (V_IRQ), which it delivers through
-// the guest's IDT as soon as the guest can take them, without an exit; that V_IRQ is clear after an
+// Interrupts are given to the CPU as virtual interrupts (V_IRQ), which it delivers through the
+// guest's IDT as soon as the guest can take them, without an exit; that V_IRQ is clear after an
 // exit says that it did. Task priority: as long as one is pending, writes of CR8 exit, so V_TPR
-// need not be compared by the CPU.
+// need not be compared by the CPU. An interrupt that has left the local APIC (delivered again, or
+// from the VMM's interrupt controller) goes the same way and not by EVENTINJ, after which some
+// emulators deliver it once more at any later time.
 #include <arch/fpu.h>
 #include <arch/mmu.h>
 
+#include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/hypervisor/backend.h"
 #include "kernel/arch/x86_64/hypervisor/svm_exits.h"
 #include "kernel/arch/x86_64/regs/cpuid.h"
@@ -83,13 +86,24 @@ static bool allocate_maps(void)
     return true;
 }
 
+// Errata.
+//
+// QEMU's software emulation, as of version 7.2: VMRUN with V_IRQ set changes the word in which
+// other threads of the emulator note this CPU's interrupts, and not atomically, so that one noted
+// at the same time may stay unseen in the local APIC.
+static void find_errata(void)
+{
+    svm_features.loses_interrupts = cpuid_is_hypervisor("TCGTCGTCGTCG");
+}
+
 static void describe(char *text, size_t size_bytes, uint32_t revision)
 {
-    print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s", revision & 0xff, asid_count,
+    print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s%s", revision & 0xff, asid_count,
                  svm_features.has_next_rip ? ", next RIP" : "",
                  svm_features.has_clean_bits ? ", clean bits" : "",
                  svm_features.has_decode_assist ? ", decode assist" : "",
-                 svm_features.has_pause_filter ? ", pause filter" : "");
+                 svm_features.has_pause_filter ? ", pause filter" : "",
+                 svm_features.loses_interrupts ? ", loses interrupts (worked around)" : "");
 }
 
 static mx_status_t svm_init(char *text, size_t size_bytes)
@@ -122,6 +136,7 @@ static mx_status_t svm_init(char *text, size_t size_bytes)
     asid_count = leaf.ebx;
     host_xcr0 = fpu_host_xcr0();
     time_scale = pv_clock_scale_from_hz(tsc_hz());
+    find_errata();
     describe(text, size_bytes, leaf.eax);
     return MX_OK;
 }
@@ -218,22 +233,44 @@ static void choose_intercepts(uint32_t *word, uint32_t mask, uint32_t wanted,
     control->clean &= ~VMCB_CLEAN_INTERCEPTS;
 }
 
+static bool is_interrupt_event(uint64_t event)
+{
+    return event & VCPU_EVENT_VALID && (event & VCPU_EVENT_TYPE_MASK) == VCPU_EVENT_EXTERNAL;
+}
+
+// What V_IRQ offers, or -1: the local APIC's vector, or an event that is an interrupt. Such an event
+// is injected only while V_IRQ is needed for something else.
+static int choose_offer(struct svm_vcpu *svm, struct arch_vcpu *arch, int vector, bool wants_window)
+{
+    arch->pending_vector = -1;
+    svm->offered_event = 0;
+    if (wants_window)
+        return -1;
+    if (vector >= 0 && (uint32_t)vector >> 4 > local_apic_task_class(&arch->apic)) {
+        arch->pending_vector = vector;
+        return vector;
+    }
+    if (!is_interrupt_event(arch->event))
+        return -1;
+    svm->offered_event = arch->event;
+    arch->event = 0;
+    return svm->offered_event & VMCB_EVENT_VECTOR_MASK;
+}
+
 static void svm_prepare(struct vcpu *vcpu, int vector, bool wants_window)
 {
+    struct svm_vcpu *svm = svm_of(vcpu);
     struct arch_vcpu *arch = &vcpu->arch;
-    struct vmcb_control *control = &svm_of(vcpu)->vmcb->control;
-    uint32_t task_class = local_apic_task_class(&arch->apic);
-    uint32_t v_intr = VMCB_V_INTR_MASKING | task_class;
+    struct vmcb_control *control = &svm->vmcb->control;
+    uint32_t v_intr = VMCB_V_INTR_MASKING | local_apic_task_class(&arch->apic);
+    int offer = choose_offer(svm, arch, vector, wants_window);
 
-    arch->pending_vector = -1;
-    if (wants_window) {
+    if (offer >= 0)
+        control->v_intr_vector = (uint8_t)offer;
+    if (offer >= 0 || wants_window)
         v_intr |= VMCB_V_IRQ | VMCB_V_IGN_TPR;
-    } else if (vector >= 0 && (uint32_t)vector >> 4 > task_class) {
-        v_intr |= VMCB_V_IRQ | VMCB_V_IGN_TPR | (uint32_t)vector >> 4 << VMCB_V_INTR_PRIO_SHIFT;
-        control->v_intr_vector = (uint8_t)vector;
-        arch->pending_vector = vector;
-    }
     control->v_intr = v_intr;
+    svm->has_virtual_irq = v_intr & VMCB_V_IRQ;
     choose_intercepts(&control->intercept_misc1, VMCB_INTERCEPT_VINTR,
                       wants_window ? VMCB_INTERCEPT_VINTR : 0, control);
     choose_intercepts(&control->intercept_cr, VMCB_INTERCEPT_CR8_WRITE,
@@ -296,7 +333,8 @@ static void save_guest_registers(struct arch_vcpu *arch, const struct vmcb *vmcb
 }
 
 // An event whose delivery the exit cut short is delivered again. Software interrupts are not: RIP
-// is still at their instruction.
+// is still at their instruction. Nor is an interrupt of which the CPU says so while it still holds
+// the offer of it: that will be made again.
 static void take_back_event(struct arch_vcpu *arch, uint64_t info, bool is_offer_standing)
 {
     uint32_t vector = info & VMCB_EVENT_VECTOR_MASK;
@@ -310,15 +348,13 @@ static void take_back_event(struct arch_vcpu *arch, uint64_t info, bool is_offer
         type = VMCB_EVENT_TYPE_INTR;
         info &= ~(uint64_t)(VMCB_EVENT_TYPE_MASK | VMCB_EVENT_ERROR_VALID);
     }
-    arch->event = info;
-    // The CPU was delivering what it was offered, and still holds the offer: it is taken, and comes
-    // back as the event.
-    if (is_offer_standing && type == VMCB_EVENT_TYPE_INTR && (int)vector == arch->pending_vector)
-        local_apic_accept_vector(&arch->apic, (uint8_t)vector);
+    if (type != VMCB_EVENT_TYPE_INTR || !is_offer_standing)
+        arch->event = info;
 }
 
-static void settle_interrupts(struct arch_vcpu *arch, const struct vmcb_control *control)
+static void settle_interrupts(struct svm_vcpu *svm, struct arch_vcpu *arch)
 {
+    const struct vmcb_control *control = &svm->vmcb->control;
     uint32_t task_class = control->v_intr & 0xf;
     bool is_offer_standing = control->v_intr & VMCB_V_IRQ;
 
@@ -326,8 +362,11 @@ static void settle_interrupts(struct arch_vcpu *arch, const struct vmcb_control 
         local_apic_set_task_class(&arch->apic, task_class);
     if (arch->pending_vector >= 0 && !is_offer_standing)
         local_apic_accept_vector(&arch->apic, (uint8_t)arch->pending_vector);
+    if (is_offer_standing)
+        arch->event = svm->offered_event;
     if (control->exitintinfo & VMCB_EVENT_VALID)
-        take_back_event(arch, control->exitintinfo, is_offer_standing);
+        take_back_event(arch, control->exitintinfo,
+                        is_offer_standing && (arch->pending_vector >= 0 || svm->offered_event));
 }
 
 // The values of a guest that has no breakpoints are kept, and its next access exits.
@@ -372,6 +411,8 @@ static void svm_run(struct vcpu *vcpu)
         xcr0_write(arch->xcr0);
     start = tsc_read();
     svm_switch(arch->gpr, svm->vmcb_pa, cpu->host_vmcb.raw);
+    if (svm_features.loses_interrupts && svm->has_virtual_irq)
+        apic_look_again();
     vcpu->run_time_ns += pv_clock_scale_apply(time_scale, tsc_read() - start);
     if (host_xcr0)
         take_back_xcr0(arch);
@@ -381,7 +422,7 @@ static void svm_run(struct vcpu *vcpu)
     if (svm->has_debug_addresses)
         save_debug_addresses(svm);
     save_guest_registers(arch, vmcb);
-    settle_interrupts(arch, &vmcb->control);
+    settle_interrupts(svm, arch);
     vcpu_count_exit(vcpu, svm_exit_reason(&vmcb->control));
 }
 

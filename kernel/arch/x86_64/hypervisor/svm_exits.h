@@ -11,6 +11,7 @@
 
 struct svm_features {
     bool has_next_rip, has_clean_bits, has_decode_assist, has_pause_filter;
+    bool loses_interrupts; // of the host's, in a VMRUN with V_IRQ; see svm.c, "Errata"
 };
 
 struct svm_vcpu {
@@ -18,6 +19,8 @@ struct svm_vcpu {
     uint64_t vmcb_pa;
     uint32_t cpu_index; // where its translations and cached VMCB state are
     uint64_t asid_generation, flush_generation;
+    bool has_virtual_irq;   // V_IRQ was set with the last entry
+    uint64_t offered_event; // what the last entry offered by V_IRQ and took out of arch->event; 0: nothing
     bool is_stepping_iret; // a trap after the IRET tells that NMIs are unblocked
     // DR0 to DR3, which the CPU does not switch. They are in the registers while the guest runs
     // only if it has breakpoints or has just touched them; otherwise touching them exits.

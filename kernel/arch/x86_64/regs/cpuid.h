@@ -76,6 +76,17 @@ static inline bool cpuid_has(struct cpuid_feature feature)
     return values[feature.reg] >> feature.bit & 1;
 }
 
+// Whether this runs under a hypervisor or emulator of this name, 12 characters.
+static inline bool cpuid_is_hypervisor(const char *name)
+{
+    struct cpuid_result r;
+
+    if (!cpuid_has(CPUID_HYPERVISOR))
+        return false;
+    r = cpuid_read(0x40000000, 0);
+    return __builtin_memcmp(&r.ebx, name, 12) == 0;
+}
+
 // Physical address bits: CPUID 0x80000008 EAX[7:0].
 static inline uint32_t cpuid_physical_address_bits(void)
 {

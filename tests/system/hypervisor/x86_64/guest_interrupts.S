@@ -290,6 +290,27 @@
         DONE
         GUEST_END external_interrupt
 
+// The interrupt's frame goes to memory that the guest has not touched: its delivery faults in the second stage.
+        GUEST_BEGIN interrupt_on_untouched_stack
+        ENABLE_X2APIC
+        EXIT    1
+        movl    $0x300000, %esp
+        sti
+        WAIT_INTERRUPTS 0x41, 1
+        DONE
+        GUEST_END interrupt_on_untouched_stack
+
+        GUEST_BEGIN external_interrupt_on_untouched_stack
+        ENABLE_X2APIC
+        movl    $0, (GUEST_RESULTS + 0x818)
+        SET_MSR   0x835, 0x700
+        EXIT    1
+        movl    $0x300000, %esp
+        sti
+        WAIT_INTERRUPTS 0x60, 1
+        DONE
+        GUEST_END external_interrupt_on_untouched_stack
+
 // INIT and start-up interrupt for vCPU 1, at GUEST_REAL_MODE.
         GUEST_BEGIN start_second
         ENABLE_X2APIC
