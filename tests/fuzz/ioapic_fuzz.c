@@ -31,8 +31,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct chip_fuzz fuzz = {
         .ranges = ranges, .range_count = 1, .range_size = 0x18, .chip = &ioapic, .event = event};
 
+    uint8_t page[IOAPIC_SIZE_BYTES] = {0};
+    uint32_t shown;
+
     ioapic_init(&ioapic, &host);
+    ioapic_show_registers(&ioapic, page);
     chip_fuzz_run(&fuzz, data, size);
+    memcpy(&shown, page + 0x10, sizeof(shown));
+    if (shown != ioapic_ops.read(&ioapic, 0x10, 4))
+        __builtin_trap();
     for (unsigned i = 0; i < IOAPIC_INPUT_COUNT; i++) {
         if ((ioapic.redirtbl[i] & 1u << 14) && !(ioapic.redirtbl[i] & 1u << 15))
             __builtin_trap();

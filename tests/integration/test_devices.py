@@ -117,10 +117,20 @@ def test_two_guests_with_four_vcpus_share_two_cpus_fairly(machina):
 
 def test_kernel_finds_nothing_wrong_with_its_cpus(machina):
     linux = LinuxGuest(machina, 'fast_guest', '--cpus 2')
-    # Level 4 is a warning. What is left are the kernel's own remarks about its file system's year 2038.
+    # Level 4 is a warning. Not counted: the file system's year 2038, PCI without ports, and that a loaded host let it wait.
+    harmless = 'until 2038|No config space access|Long readout interval'
     warnings = [line for line in linux.run('dmesg -r').splitlines() if re.match(r'<[0-4]>', line)]
-    assert [line for line in warnings if 'until 2038' not in line and 'No config space access' not in line] == []
+    assert [line for line in warnings if not re.search(harmless, line)] == []
     if 'xsave' in linux.run('grep -m1 flags /proc/cpuinfo'):
         assert 'Enabled xstate features' in linux.run('dmesg')
     machina.send('poweroff\r')
     linux.wait_end()
+
+
+@pytest.mark.parametrize('cmdline, controller', [('pci=nomsi', r'IO-APIC.*fasteoi'), ('noapic pci=nomsi', 'XT-PIC')])
+def test_disk_interrupts_by_the_pci_pin_of_either_controller(machina, cmdline, controller):
+    linux = LinuxGuest(machina, 'fast_guest', f'--cmdline-add "{cmdline}"')
+    assert linux.run('head -c 16 /dev/vdb') == 'sector 00000000\n'
+    assert re.search(rf'{controller}.* virtio', linux.run('cat /proc/interrupts'))
+    machina.send('poweroff\r')
+    assert linux.wait_end() == 'powered off'

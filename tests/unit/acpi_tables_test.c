@@ -26,7 +26,7 @@ static struct acpi_tables_config machine(uint32_t cpu_count)
         .ecam_base = 0xe0000000,
         .pci_memory32 = {0xc0000000, 0x20000000},
         .pci_memory64 = {0x800000000, 0x800000000},
-        .pci_intx_inputs = {16, 17, 18, 19},
+        .pci_intx_irqs = {10, 11, 10, 11},
     };
 }
 
@@ -157,16 +157,16 @@ TEST(acpi_tables_madt_lists_cpus_and_overrides)
     EXPECT_EQ(count_madt_entries(0), 4);
     EXPECT_EQ(count_madt_entries(9), 0);
     EXPECT_EQ(count_madt_entries(1), 1);
-    EXPECT_EQ(count_madt_entries(2), 2);
+    EXPECT_EQ(count_madt_entries(2), 4);
     EXPECT_EQ(count_bytes(find("APIC"), "\x02\x0a\x00\x00\x02\x00\x00\x00\x00\x00", 10), 1);
     EXPECT_EQ(count_bytes(find("APIC"), "\x02\x0a\x00\x09\x09\x00\x00\x00\x0d\x00", 10), 1);
+    EXPECT_EQ(count_bytes(find("APIC"), "\x02\x0a\x00\x0b\x0b\x00\x00\x00\x0d\x00", 10), 1);
     config = machine(300);
-    config.pci_intx_inputs[0] = 10;
     ASSERT_OK(build(&config));
     EXPECT_EQ(count_madt_entries(0), 255);
     EXPECT_EQ(count_madt_entries(9), 45);
     EXPECT_EQ(count_madt_entries(10), 1);
-    EXPECT_EQ(count_madt_entries(2), 3);
+    EXPECT_EQ(count_madt_entries(2), 4);
 }
 
 TEST(acpi_tables_dsdt_describes_devices)
@@ -214,7 +214,7 @@ TEST(acpi_tables_refuse_what_they_cannot_express)
     config.uart_count = 5;
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, build(&config));
     config = machine(1);
-    config.pci_intx_inputs[3] = 24;
+    config.pci_intx_irqs[3] = 16;
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, build(&config));
     config = machine(1);
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,

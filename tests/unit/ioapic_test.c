@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "tests/test.h"
 #include "vmm/chips/ioapic.h"
 
@@ -49,11 +51,11 @@ static void route(unsigned input, uint32_t low, uint32_t high)
 TEST(ioapic_tells_id_version_and_masked_entries)
 {
     start();
-    EXPECT_EQ(in(1), 0x00170011);
+    EXPECT_EQ(in(1), 0x000f0011);
     out(0, 0xff000000);
     EXPECT_EQ(in(0), 0x0f000000);
     EXPECT_EQ(in(2), 0x0f000000);
-    for (unsigned i = 0; i < 24; i++)
+    for (unsigned i = 0; i < 16; i++)
         EXPECT_EQ(in((uint8_t)(0x10 + 2 * i)), 0x10000);
     EXPECT_EQ(in(0x40), 0);
     EXPECT_EQ(in(0xff), 0);
@@ -87,22 +89,22 @@ TEST(ioapic_sends_an_edge_once)
 TEST(ioapic_repeats_a_level_after_eoi_while_asserted)
 {
     start();
-    route(16, 0xa031, 0);
-    ioapic_set_input(&ioapic, 16, true);
+    route(10, 0xa031, 0);
+    ioapic_set_input(&ioapic, 10, true);
     EXPECT_EQ(message_count, 1);
     EXPECT_EQ(last_data, 0xc031);
-    EXPECT_EQ(in(0x30), 0xe031);
-    ioapic_set_input(&ioapic, 16, false);
-    ioapic_set_input(&ioapic, 16, true);
+    EXPECT_EQ(in(0x24), 0xe031);
+    ioapic_set_input(&ioapic, 10, false);
+    ioapic_set_input(&ioapic, 10, true);
     EXPECT_EQ(message_count, 1);
     ioapic_eoi(&ioapic, 0x32);
     EXPECT_EQ(message_count, 1);
     ioapic_eoi(&ioapic, 0x31);
     EXPECT_EQ(message_count, 2);
-    ioapic_set_input(&ioapic, 16, false);
+    ioapic_set_input(&ioapic, 10, false);
     ioapic_eoi(&ioapic, 0x31);
     EXPECT_EQ(message_count, 2);
-    EXPECT_EQ(in(0x30), 0xa031);
+    EXPECT_EQ(in(0x24), 0xa031);
 }
 
 TEST(ioapic_delivers_what_was_pending_at_the_unmasking)
@@ -110,13 +112,13 @@ TEST(ioapic_delivers_what_was_pending_at_the_unmasking)
     start();
     ioapic_set_input(&ioapic, 2, true);
     ioapic_set_input(&ioapic, 2, false);
-    ioapic_set_input(&ioapic, 17, true);
+    ioapic_set_input(&ioapic, 11, true);
     EXPECT_EQ(message_count, 0);
     route(2, 0x30, 0);
     EXPECT_EQ(message_count, 1);
     route(2, 0x30, 0);
     EXPECT_EQ(message_count, 1);
-    route(17, 0x8040, 0);
+    route(11, 0x8040, 0);
     EXPECT_EQ(message_count, 2);
 }
 
@@ -167,6 +169,37 @@ TEST(ioapic_lists_vectors_that_need_eoi)
     EXPECT_EQ(vectors[3], 1ULL << 62);
 }
 
+// What the guest would read at `offset` of the page that it is shown.
+static uint32_t shown(unsigned offset)
+{
+    uint32_t value;
+
+    memcpy(&value, ioapic.shown + offset, sizeof(value));
+    return value;
+}
+
+TEST(ioapic_shows_what_a_read_would_give)
+{
+    static uint8_t page[IOAPIC_SIZE_BYTES];
+
+    start();
+    ioapic_ops.write(&ioapic, 0x00, 4, 1);
+    ioapic_show_registers(&ioapic, page);
+    EXPECT_EQ(shown(0x00), 1);
+    EXPECT_EQ(shown(0x10), 0x000f0011);
+    route(10, 0xa031, 0); // the index stays at the entry's low half
+    EXPECT_EQ(shown(0x00), 0x24);
+    EXPECT_EQ(shown(0x10), 0xa031);
+    ioapic_set_input(&ioapic, 10, true);
+    EXPECT_EQ(shown(0x10), 0xe031);
+    ioapic_set_input(&ioapic, 10, false);
+    ioapic_eoi(&ioapic, 0x31);
+    EXPECT_EQ(shown(0x10), 0xa031);
+    ioapic_ops.reset(&ioapic);
+    EXPECT_EQ(shown(0x00), 0);
+    EXPECT_EQ(shown(0x10), 0);
+}
+
 TEST(ioapic_ignores_odd_accesses)
 {
     start();
@@ -177,7 +210,7 @@ TEST(ioapic_ignores_odd_accesses)
     EXPECT_EQ(ioapic_ops.read(&ioapic, 0x10, 8), 0x10000);
     EXPECT_EQ(ioapic_ops.read(&ioapic, 0x10, 2), 0);
     EXPECT_EQ(ioapic_ops.read(&ioapic, 0xffc, 4), 0);
-    ioapic_set_input(&ioapic, 24, true);
+    ioapic_set_input(&ioapic, 16, true);
     ioapic_set_input(&ioapic, 1000, true);
     EXPECT_EQ(message_count, 0);
 }

@@ -39,6 +39,30 @@
 #define MESSAGE_ASSERT              (1u << 14)
 #define MESSAGE_TRIGGER_LEVEL       (1u << 15)
 
+static uint32_t read_register(const struct ioapic *ioapic)
+{
+    unsigned entry_register = ioapic->ioregsel - IOREDTBL_0;
+
+    if (ioapic->ioregsel == IOAPICID || ioapic->ioregsel == IOAPICARB)
+        return (uint32_t)ioapic->id << IOAPICID_SHIFT;
+    if (ioapic->ioregsel == IOAPICVER)
+        return IOAPICVER_82093AA;
+    if (ioapic->ioregsel < IOREDTBL_0 || entry_register / 2 >= IOAPIC_INPUT_COUNT)
+        return 0;
+    return (uint32_t)(ioapic->redirtbl[entry_register / 2] >> (entry_register % 2 * 32));
+}
+
+// After each change of what a read gives.
+static void update_shown(const struct ioapic *ioapic)
+{
+    const uint32_t index = ioapic->ioregsel, window = read_register(ioapic);
+
+    if (!ioapic->shown)
+        return;
+    memcpy(ioapic->shown + IOREGSEL, &index, sizeof(index));
+    memcpy(ioapic->shown + IOWIN, &window, sizeof(window));
+}
+
 static unsigned delivery_mode(uint64_t entry)
 {
     return entry >> RTE_DELMOD_SHIFT & RTE_DELMOD_MASK;
@@ -107,6 +131,7 @@ void ioapic_set_input(void *context, unsigned input, bool level)
         ioapic->edges_pending |= bit;
     ioapic->lines |= bit;
     deliver(ioapic, input);
+    update_shown(ioapic);
 }
 
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
@@ -118,6 +143,7 @@ void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
         ioapic->redirtbl[i] &= ~RTE_REMOTE_IRR;
         deliver(ioapic, i);
     }
+    update_shown(ioapic);
 }
 
 void ioapic_level_vectors(const struct ioapic *ioapic, uint64_t vectors[4])
@@ -129,19 +155,6 @@ void ioapic_level_vectors(const struct ioapic *ioapic, uint64_t vectors[4])
         if (is_in_use && is_level_triggered(entry))
             vectors[vector / 64] |= 1ULL << (vector % 64);
     }
-}
-
-static uint32_t read_register(const struct ioapic *ioapic)
-{
-    unsigned entry_register = ioapic->ioregsel - IOREDTBL_0;
-
-    if (ioapic->ioregsel == IOAPICID || ioapic->ioregsel == IOAPICARB)
-        return (uint32_t)ioapic->id << IOAPICID_SHIFT;
-    if (ioapic->ioregsel == IOAPICVER)
-        return IOAPICVER_82093AA;
-    if (ioapic->ioregsel < IOREDTBL_0 || entry_register / 2 >= IOAPIC_INPUT_COUNT)
-        return 0;
-    return (uint32_t)(ioapic->redirtbl[entry_register / 2] >> (entry_register % 2 * 32));
 }
 
 // An entry that becomes edge-triggered forgets its remote IRR: that is how software without an EOI
@@ -196,6 +209,7 @@ static void ioapic_write(void *device, uint64_t offset, unsigned width_bytes, ui
         ioapic->ioregsel = (uint8_t)value;
     else if (offset == IOWIN && width_bytes >= 4)
         write_register(ioapic, (uint32_t)value);
+    update_shown(ioapic);
 }
 
 static void ioapic_reset(void *device)
@@ -209,6 +223,7 @@ static void ioapic_reset(void *device)
     ioapic->id = 0;
     if (ioapic->host.routes_changed)
         ioapic->host.routes_changed(ioapic->host.context);
+    update_shown(ioapic);
 }
 
 const struct device_ops ioapic_ops = {
@@ -216,6 +231,12 @@ const struct device_ops ioapic_ops = {
     .write = ioapic_write,
     .reset = ioapic_reset,
 };
+
+void ioapic_show_registers(struct ioapic *ioapic, uint8_t *page)
+{
+    ioapic->shown = page;
+    update_shown(ioapic);
+}
 
 void ioapic_init(struct ioapic *ioapic, const struct ioapic_host *host)
 {

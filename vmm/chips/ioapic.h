@@ -1,4 +1,5 @@
-// The 82093AA I/O APIC: 24 inputs, each routed by a redirection entry to a vector of some CPUs.
+// The 82093AA I/O APIC, with as many inputs as there are ISA interrupts: each routed by a redirection
+// entry to a vector of some CPUs. Software goes through all of them several times as it starts.
 //
 // An interrupt leaves as a message (address, data) in the format of message-signalled interrupts,
 // so the same path that serves MSI delivers it. The host's local APICs report the end of a
@@ -12,7 +13,7 @@
 
 #include "vmm/device.h"
 
-#define IOAPIC_INPUT_COUNT 24
+#define IOAPIC_INPUT_COUNT 16
 #define IOAPIC_SIZE_BYTES  0x1000
 
 struct ioapic_host {
@@ -25,6 +26,7 @@ struct ioapic_host {
 
 struct ioapic {
     struct ioapic_host host;
+    uint8_t *shown; // a page that has what a read would give; NULL: none
     uint64_t redirtbl[IOAPIC_INPUT_COUNT];
     uint32_t lines;         // levels of the inputs
     uint32_t edges_pending; // edges not delivered yet
@@ -35,6 +37,10 @@ struct ioapic {
 extern const struct device_ops ioapic_ops; // memory-mapped
 
 void ioapic_init(struct ioapic *ioapic, const struct ioapic_host *host);
+
+// Keeps in `page`, IOAPIC_SIZE_BYTES of zeros, what reads give, so that a guest who can read it there
+// needs no exit. It is told of writes as ever.
+void ioapic_show_registers(struct ioapic *ioapic, uint8_t *page);
 
 // The level of an input changes; inputs that do not exist are ignored. Has the type of irq_line's
 // `set`.

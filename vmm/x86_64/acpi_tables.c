@@ -95,7 +95,6 @@
 #define PIT_IRQ                    0
 #define PIT_INPUT                  2
 #define ISA_IRQ_COUNT              16
-#define IOAPIC_INPUTS              24
 
 static void put(uint8_t *bytes, uint64_t value, unsigned size_bytes)
 {
@@ -197,7 +196,7 @@ static void put_pci_windows(struct aml *aml, const struct acpi_tables_config *co
     aml_close_resources(aml, resources);
 }
 
-// One row per device and pin: address, pin, no link device, IOAPIC input.
+// One row per device and pin: address, pin, no link device, interrupt, which is the same with both controllers.
 static void put_pci_routing(struct aml *aml, const struct acpi_tables_config *config)
 {
     struct aml_mark table;
@@ -210,7 +209,7 @@ static void put_pci_routing(struct aml *aml, const struct acpi_tables_config *co
         aml_put_integer(aml, (uint64_t)device << 16 | 0xffff);
         aml_put_integer(aml, pin);
         aml_put_integer(aml, 0);
-        aml_put_integer(aml, config->pci_intx_inputs[(device + pin) % 4]);
+        aml_put_integer(aml, config->pci_intx_irqs[(device + pin) % 4]);
         aml_close(aml, row);
     }
     aml_close(aml, table);
@@ -395,14 +394,14 @@ static void put_override(struct aml *out, uint8_t irq, uint32_t input, uint16_t 
     aml_put_number(out, flags, 2);
 }
 
-// The PIT's line arrives at input 2; the SCI and PCI interrupts among the ISA inputs are levels.
+// The PIT's line arrives at input 2; the SCI and PCI interrupts are levels.
 static void put_overrides(struct aml *out, const struct acpi_tables_config *config)
 {
     put_override(out, PIT_IRQ, PIT_INPUT, MPS_INTI_CONFORMS);
     for (unsigned irq = 1; irq < ISA_IRQ_COUNT; irq++) {
         bool is_level = irq == config->sci_irq;
         for (unsigned i = 0; i < 4; i++)
-            is_level = is_level || irq == config->pci_intx_inputs[i];
+            is_level = is_level || irq == config->pci_intx_irqs[i];
         if (is_level)
             put_override(out, (uint8_t)irq, irq, MPS_INTI_ACTIVE_HIGH_LEVEL);
     }
@@ -495,7 +494,7 @@ static bool are_interrupts_valid(const struct acpi_tables_config *config)
             return false;
     }
     for (unsigned i = 0; i < 4; i++) {
-        if (config->pci_intx_inputs[i] >= IOAPIC_INPUTS)
+        if (config->pci_intx_irqs[i] >= ISA_IRQ_COUNT)
             return false;
     }
     return true;

@@ -53,7 +53,7 @@ struct acpi_tables_config {
     uint8_t last_bus;                // buses 0 to last_bus
     struct acpi_window pci_memory32; // below 4 GiB
     struct acpi_window pci_memory64;
-    uint8_t pci_intx_inputs[4]; // IOAPIC inputs; pin p of device d uses entry (d + p) % 4
+    uint8_t pci_intx_irqs[4]; // ISA interrupts, of either controller; pin p of device d uses entry (d + p) % 4
 };
 
 struct acpi_tables_layout {

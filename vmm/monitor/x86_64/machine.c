@@ -17,7 +17,7 @@
 
 // Interrupt lines are shared: each is asserted while one of its sources is. irq_line.input holds
 // both.
-#define LINE(source, input) ((source) << 8 | (input))
+#define LINE(source, irq) ((source) << 8 | (irq))
 
 enum line_source {
     SOURCE_PIT,
@@ -40,27 +40,20 @@ static bool set_source(uint64_t *sources, unsigned source, bool level)
     return (before != 0) != (*sources != 0);
 }
 
-// The PCI pins come out at the 8259 pair as well, for guests that do not use the I/O APIC.
-static unsigned pic_input_of(unsigned input)
-{
-    return input < PC_ISA_IRQ_COUNT ? input : PC_PCI_PIC_IRQ + input % PC_PCI_PIC_IRQ_COUNT;
-}
-
 static void line_set(void *context, unsigned line, bool level)
 {
     struct machine *machine = context;
-    const unsigned input = line & 0xff, source = line >> 8;
-    const unsigned pic_input = pic_input_of(input);
+    const unsigned irq = line & 0xff, source = line >> 8;
 
-    if (set_source(&machine->pic_sources[pic_input], source, level))
-        i8259_set_input(&machine->pic, pic_input, level);
-    if (set_source(&machine->line_sources[input], source, level))
-        ioapic_set_input(&machine->ioapic, input == PC_PIT_IRQ ? PC_PIT_INPUT : input, level);
+    if (!set_source(&machine->line_sources[irq], source, level))
+        return;
+    i8259_set_input(&machine->pic, irq, level);
+    ioapic_set_input(&machine->ioapic, irq == PC_PIT_IRQ ? PC_PIT_INPUT : irq, level);
 }
 
-static struct irq_line make_line(struct machine *machine, unsigned source, unsigned input)
+static struct irq_line make_line(struct machine *machine, unsigned source, unsigned irq)
 {
-    return (struct irq_line){.set = line_set, .context = machine, .input = LINE(source, input)};
+    return (struct irq_line){.set = line_set, .context = machine, .input = LINE(source, irq)};
 }
 
 // The output of the 8259 pair goes to the boot vCPU, whose local APIC decides by LINT0.
@@ -172,14 +165,11 @@ static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved, .config_hidd
 mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
 {
     const unsigned slot = ++machine->last_slot;
-    const unsigned input =
-        PC_INTX_INPUT + slot % PC_INTX_COUNT; // as the DSDT's _PRT has it for INTA
+    const unsigned irq = machine_intx_irq(slot); // as the DSDT's _PRT has it, too
 
     if (slot >= PCI_SLOT_COUNT)
         return MX_ERR_NO_RESOURCES;
-    // The register is for those who use the 8259 pair; the others read the _PRT.
-    pci_device_set_intx(device, make_line(machine, SOURCE_PCI + slot, input),
-                        (uint8_t)pic_input_of(input));
+    pci_device_set_intx(device, make_line(machine, SOURCE_PCI + slot, irq), (uint8_t)irq);
     return pci_host_add(&machine->pci, device, slot);
 }
 
@@ -295,7 +285,7 @@ static void init_interrupts(struct machine *machine)
 
     i8259_init(&machine->pic, intr);
     // PCI's interrupts are levels, as firmware says before the guest starts.
-    i8259_elcr_ops.write(&machine->pic, 0, 2, ((1u << PC_PCI_PIC_IRQ_COUNT) - 1) << PC_PCI_PIC_IRQ);
+    i8259_elcr_ops.write(&machine->pic, 0, 2, ((1u << PC_INTX_IRQ_COUNT) - 1) << PC_INTX_IRQ);
     ioapic_init(&machine->ioapic, &ioapic_host);
 }
 

@@ -1,5 +1,5 @@
 // The PC's state and what its files share: machine.c (devices), machine_boot.c (start),
-// machine_vcpu.c (exits), machine_ecam.c (reading PCI configuration space).
+// machine_vcpu.c (exits), machine_shown.c (registers that are read without exits).
 #pragma once
 
 #include "vmm/chips/acpi_pm.h"
@@ -39,9 +39,7 @@ struct machine {
     struct ioapic ioapic;
     struct pci_host pci;
 
-    // A bit for each source that asserts the line, at either interrupt controller.
-    uint64_t pic_sources[PC_ISA_IRQ_COUNT];
-    uint64_t line_sources[IOAPIC_INPUT_COUNT];
+    uint64_t line_sources[PC_ISA_IRQ_COUNT]; // a bit for each source that asserts the line
     bool has_lost_message;
     unsigned last_slot;
     struct pci_trap pci_traps[PCI_SLOT_COUNT];
@@ -50,8 +48,15 @@ struct machine {
     struct boot_state boot; // of vCPU 0, by machine_load
 };
 
-// Lets the guest read PCI configuration space without exits; devices and BARs are in place.
-MX_MUST_CHECK mx_status_t machine_show_config_space(struct machine *machine);
+// The interrupt of INTA of the device in a slot.
+static inline unsigned machine_intx_irq(unsigned slot)
+{
+    return PC_INTX_IRQ + slot % PC_INTX_IRQ_COUNT;
+}
+
+// Lets the guest read PCI configuration space and the I/O APIC without exits; devices and BARs are in
+// place.
+MX_MUST_CHECK mx_status_t machine_show_registers(struct machine *machine);
 // Has reads of a slot's configuration space exit again.
 void machine_hide_config_space(struct machine *machine, unsigned slot);
 

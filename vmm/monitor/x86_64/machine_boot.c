@@ -55,7 +55,8 @@ static mx_status_t build_acpi(struct machine *machine, uint64_t *rsdp)
         .ecam_base = PC_ECAM_BASE,
         .last_bus = 0,
         .pci_memory32 = {PC_PCI_MEMORY_BASE, PC_PCI_MEMORY_END - PC_PCI_MEMORY_BASE},
-        .pci_intx_inputs = {PC_INTX_INPUT, PC_INTX_INPUT + 1, PC_INTX_INPUT + 2, PC_INTX_INPUT + 3},
+        .pci_intx_irqs = {machine_intx_irq(0), machine_intx_irq(1), machine_intx_irq(2),
+                          machine_intx_irq(3)},
     };
     struct acpi_tables_layout layout;
     void *buffer = guest_memory_map(&guest->memory, PC_ACPI_BASE, PC_ACPI_BYTES);
@@ -112,7 +113,7 @@ mx_status_t machine_load(struct machine *machine, const struct boot_blob *kernel
 
     mx_status_t status = assign_bars(machine);
     if (status == MX_OK)
-        status = machine_show_config_space(machine);
+        status = machine_show_registers(machine);
     if (status == MX_OK)
         status = build_acpi(machine, &map.rsdp);
     if (status != MX_OK) {

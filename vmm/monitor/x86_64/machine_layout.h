@@ -37,18 +37,15 @@
 #define PC_PCI_IO_BASE     0xc000
 #define PC_PCI_IO_END      0x10000
 
-// ISA interrupts, and the I/O APIC's inputs from 16 on.
-#define PC_PIT_IRQ       0
-#define PC_PIT_INPUT     2 // of the I/O APIC
-#define PC_KEYBOARD_IRQ  1
-#define PC_COM2_IRQ      3
-#define PC_COM1_IRQ      4
-#define PC_RTC_IRQ       8
-#define PC_SCI_IRQ       9
-#define PC_INTX_INPUT    16 // the first of PC_INTX_COUNT
-#define PC_INTX_COUNT    4
-#define PC_ISA_IRQ_COUNT 16
-
-// Inputs of the 8259 pair that the PCI pins share in turn.
-#define PC_PCI_PIC_IRQ       10
-#define PC_PCI_PIC_IRQ_COUNT 2
+// ISA interrupts: inputs of the 8259 pair and, but for the PIT's, of the I/O APIC. The PCI pins share
+// PC_INTX_IRQ_COUNT of them from PC_INTX_IRQ on in turn.
+#define PC_PIT_IRQ        0
+#define PC_PIT_INPUT      2 // of the I/O APIC
+#define PC_KEYBOARD_IRQ   1
+#define PC_COM2_IRQ       3
+#define PC_COM1_IRQ       4
+#define PC_RTC_IRQ        8
+#define PC_SCI_IRQ        9
+#define PC_INTX_IRQ       10
+#define PC_INTX_IRQ_COUNT 2
+#define PC_ISA_IRQ_COUNT  16
