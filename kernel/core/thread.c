@@ -540,31 +540,9 @@ void wait_queue_init(struct wait_queue *queue)
     list_init(&queue->threads);
 }
 
-mx_status_t wait_queue_block_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
-                                    arch_interrupt_state_t state)
-{
-    return wait_queue_hand_over_locked(queue, deadline, is_interruptible, state, NULL);
-}
-
-struct thread *wait_queue_take_one_locked(struct wait_queue *queue, mx_status_t status)
-{
-    struct thread *thread = LIST_FIRST(&queue->threads, struct thread, node);
-
-    if (thread != NULL) {
-        list_remove(&thread->node);
-        thread->wait_status = status;
-        thread->state = THREAD_READY;
-    }
-    return thread;
-}
-
-void thread_make_ready_locked(struct thread *thread)
-{
-    make_ready(thread);
-}
-
-mx_status_t wait_queue_hand_over_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
-                                        arch_interrupt_state_t state, struct thread *next)
+// `queue` and `next` may be NULL.
+static inline mx_status_t block(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
+                                arch_interrupt_state_t state, struct thread *next)
 {
     struct thread *self = thread_current();
     mx_status_t early = MX_OK;
@@ -581,7 +559,8 @@ mx_status_t wait_queue_hand_over_locked(struct wait_queue *queue, mx_time_t dead
     }
     self->state = THREAD_BLOCKED;
     self->is_wait_interruptible = is_interruptible;
-    list_add_tail(&queue->threads, &self->node);
+    if (queue != NULL)
+        list_add_tail(&queue->threads, &self->node);
     if (deadline != MX_TIME_INFINITE)
         timer_set(&self->wait_timer, deadline);
     if (next == NULL || !hand_over_locked(next)) {
@@ -595,6 +574,32 @@ mx_status_t wait_queue_hand_over_locked(struct wait_queue *queue, mx_time_t dead
     if (deadline != MX_TIME_INFINITE)
         timer_cancel(&self->wait_timer);
     return status;
+}
+
+mx_status_t wait_queue_block_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
+                                    arch_interrupt_state_t state)
+{
+    return block(queue, deadline, is_interruptible, state, NULL);
+}
+
+mx_status_t thread_block_locked(mx_time_t deadline, bool is_interruptible, arch_interrupt_state_t state,
+                                struct thread *next)
+{
+    return block(NULL, deadline, is_interruptible, state, next);
+}
+
+bool thread_unblock_locked(struct thread *thread)
+{
+    if (thread->state != THREAD_BLOCKED)
+        return false;
+    thread->wait_status = MX_OK;
+    thread->state = THREAD_READY;
+    return true;
+}
+
+void thread_make_ready_locked(struct thread *thread)
+{
+    make_ready(thread);
 }
 
 bool wait_queue_wake_one_locked(struct wait_queue *queue, mx_status_t status)

@@ -35,8 +35,7 @@ struct thread {
     uint32_t pending;        // THREAD_PENDING_*; set under sched_lock, read without
     enum thread_state state;
     struct cpu *cpu;       // where it runs, or ran last
-    struct list_node node; // in a run queue or wait queue
-    struct wait_queue *blocked_on;
+    struct list_node node; // in a run queue or wait queue, or by itself
     bool is_wait_interruptible;
     mx_status_t wait_status;
     struct timer wait_timer;
@@ -97,13 +96,13 @@ void wait_queue_init(struct wait_queue *queue);
 // "check, then block" atomic: whoever wakes takes sched_lock too.
 mx_status_t wait_queue_block_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
                                     arch_interrupt_state_t state);
-// The same, giving the CPU straight to `next` (from wait_queue_take_one_locked, in the same critical section) where that is
-// fair; `next` may be NULL.
-mx_status_t wait_queue_hand_over_locked(struct wait_queue *queue, mx_time_t deadline, bool is_interruptible,
-                                        arch_interrupt_state_t state, struct thread *next);
-// Takes the first thread out of the queue, with its status, for the caller to hand over to or to make ready before it
-// lets sched_lock or interrupts go. NULL: there is none. sched_lock held.
-struct thread *wait_queue_take_one_locked(struct wait_queue *queue, mx_status_t status);
+// The same on no queue, for whoever knows the thread; gives the CPU straight to `next` (from thread_unblock_locked, in the
+// same critical section) where that is fair; `next` may be NULL.
+mx_status_t thread_block_locked(mx_time_t deadline, bool is_interruptible, arch_interrupt_state_t state,
+                                struct thread *next);
+// Ends the wait of a thread in thread_block_locked, for the caller to hand over to or to make ready before it lets
+// sched_lock go. False: the wait is over, or was never begun. sched_lock held.
+bool thread_unblock_locked(struct thread *thread);
 void thread_make_ready_locked(struct thread *thread);
 // Wakes the first thread with `status`; returns whether there was one. sched_lock held.
 bool wait_queue_wake_one_locked(struct wait_queue *queue, mx_status_t status);

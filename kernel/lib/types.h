@@ -32,6 +32,8 @@ static inline bool paddr_is_none(paddr_t address)
 #define CONTAINER_OF(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 #define MUST_CHECK MX_MUST_CHECK
+// For the rare half of a function whose usual half should have a small frame.
+#define NOINLINE __attribute__((noinline))
 
 static inline uint64_t align_down(uint64_t value, uint64_t alignment)
 {

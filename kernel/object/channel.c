@@ -47,16 +47,19 @@ struct message {
 struct parcel {
     struct message *message; // NULL: short
     uint32_t size_bytes;     // of a short one
-    char bytes[SHORT_BYTES];
+    union {
+        char bytes[SHORT_BYTES];
+        uint64_t words[SHORT_BYTES / sizeof(uint64_t)];
+    };
 };
 
 // A thread that waits for a message.
 struct receiver {
     struct list_node node;
+    struct thread *thread;
     uint32_t transaction; // of a call
-    bool is_done;         // under sched_lock
+    bool is_done;         // under the pair's lock
     bool has_parcel;      // false when done: the peer is gone
-    struct wait_queue waiter;
     struct parcel parcel;
 };
 
@@ -106,30 +109,42 @@ static struct message *message_alloc(struct job *job, uint32_t size_bytes, uint3
 
 static void receiver_init(struct receiver *receiver)
 {
-    list_init(&receiver->node);
+    receiver->thread = thread_current();
     receiver->is_done = false;
     receiver->has_parcel = false;
-    wait_queue_init(&receiver->waiter);
 }
 
-// Hands the receiver its outcome and lets it go on, or, with `hand_over`, leaves that to the caller, who keeps interrupts
-// disabled until then; pair lock held. `parcel` may be NULL: the peer is gone.
-static void receiver_finish(struct receiver *receiver, const struct parcel *parcel, struct thread **hand_over)
+static void parcel_move(struct parcel *to, const struct parcel *from)
+{
+    to->message = from->message;
+    to->size_bytes = from->size_bytes;
+    if (from->message != NULL)
+        return;
+    for (size_t i = 0; i * sizeof(to->words[0]) < from->size_bytes; i += 2) {
+        to->words[i] = from->words[i];
+        to->words[i + 1] = from->words[i + 1];
+    }
+}
+
+// Hands the receiver its outcome; pair lock and sched_lock held. Returns its thread for the caller to hand over to or to make
+// ready, or NULL if that goes on anyway. `parcel` may be NULL: the peer is gone.
+static inline struct thread *receiver_finish(struct receiver *receiver, const struct parcel *parcel)
 {
     list_remove(&receiver->node);
     if (parcel != NULL) {
         receiver->has_parcel = true;
-        receiver->parcel.message = parcel->message;
-        receiver->parcel.size_bytes = parcel->size_bytes;
-        if (parcel->message == NULL)
-            memcpy(receiver->parcel.bytes, parcel->bytes, parcel->size_bytes);
+        parcel_move(&receiver->parcel, parcel);
     }
-    spin_acquire(&sched_lock);
     receiver->is_done = true;
-    if (hand_over != NULL)
-        *hand_over = wait_queue_take_one_locked(&receiver->waiter, MX_OK);
-    else
-        wait_queue_wake_one_locked(&receiver->waiter, MX_OK);
+    return thread_unblock_locked(receiver->thread) ? receiver->thread : NULL;
+}
+
+static NOINLINE void receiver_finish_and_wake(struct receiver *receiver, const struct parcel *parcel)
+{
+    spin_acquire(&sched_lock);
+    struct thread *thread = receiver_finish(receiver, parcel);
+    if (thread != NULL)
+        thread_make_ready_locked(thread);
     spin_release(&sched_lock);
 }
 
@@ -138,10 +153,10 @@ static void finish_all(struct list_node *receivers)
     struct receiver *receiver;
 
     while ((receiver = LIST_FIRST(receivers, struct receiver, node)) != NULL)
-        receiver_finish(receiver, NULL, NULL);
+        receiver_finish_and_wake(receiver, NULL);
 }
 
-static struct message *take_first_locked(struct channel *channel)
+static NOINLINE struct message *take_first_locked(struct channel *channel)
 {
     struct message *message = LIST_FIRST(&channel->messages, struct message, node);
 
@@ -247,7 +262,7 @@ static void parcel_drop(struct parcel *parcel)
         message_drop(parcel->message);
 }
 
-static struct receiver *find_call(struct channel *channel, struct parcel *parcel)
+static inline struct receiver *find_call(struct channel *channel, struct parcel *parcel)
 {
     struct receiver *call;
     uint32_t transaction;
@@ -274,21 +289,10 @@ static mx_status_t parcel_make_block(struct parcel *parcel)
     return MX_OK;
 }
 
-// Puts the message where the peer of `channel` finds it; pair lock held. `hand_over` as for receiver_finish; stays as it is if
-// nobody waits.
-static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel, struct thread **hand_over)
+// Puts a message where the peer reads it. Out of line, as are others on this page that a call to a waiting server does
+// not need.
+static NOINLINE mx_status_t queue_locked(struct channel *peer, struct parcel *parcel)
 {
-    struct channel *peer = channel->peer;
-
-    if (peer->is_closed)
-        return MX_ERR_PEER_CLOSED;
-    struct receiver *receiver = find_call(peer, parcel);
-    if (receiver == NULL)
-        receiver = LIST_FIRST(&peer->servers, struct receiver, node);
-    if (receiver != NULL) {
-        receiver_finish(receiver, parcel, hand_over);
-        return MX_OK;
-    }
     if (peer->message_count >= UNREAD_MAX)
         return MX_ERR_SHOULD_WAIT;
     mx_status_t status = parcel_make_block(parcel);
@@ -301,10 +305,29 @@ static mx_status_t deliver_locked(struct channel *channel, struct parcel *parcel
     return MX_OK;
 }
 
+// Whom a message for the peer of `channel` goes to: a thread that waits for it, which the caller has to finish, or with NULL
+// the peer's queue, where it then is. Pair lock held; unless OK, the parcel stays as it is.
+static inline mx_status_t address_locked(struct channel *channel, struct parcel *parcel, struct receiver **out)
+{
+    struct channel *peer = channel->peer;
+
+    if (peer->is_closed)
+        return MX_ERR_PEER_CLOSED;
+    struct receiver *receiver = find_call(peer, parcel);
+    if (receiver == NULL)
+        receiver = LIST_FIRST(&peer->servers, struct receiver, node);
+    *out = receiver;
+    return receiver != NULL ? MX_OK : queue_locked(peer, parcel);
+}
+
 static mx_status_t deliver(struct channel *channel, struct parcel *parcel)
 {
+    struct receiver *receiver;
+
     arch_interrupt_state_t state = spin_lock(&channel->pair->lock);
-    mx_status_t status = deliver_locked(channel, parcel, NULL);
+    mx_status_t status = address_locked(channel, parcel, &receiver);
+    if (status == MX_OK && receiver != NULL)
+        receiver_finish_and_wake(receiver, parcel);
     spin_unlock(&channel->pair->lock, state);
     if (status != MX_OK)
         parcel_drop(parcel);
@@ -363,7 +386,7 @@ static mx_status_t take_handles(struct channel *channel, struct message *message
 }
 
 // A message with bytes and handles of the current process.
-static mx_status_t message_from_user(struct channel *channel, uaddr_t bytes, uint32_t size_bytes,
+static NOINLINE mx_status_t message_from_user(struct channel *channel, uaddr_t bytes, uint32_t size_bytes,
                                      uaddr_t user_handles, uint32_t handle_count, struct message **out)
 {
     mx_handle_t handles[MX_CHANNEL_MAX_HANDLES];
@@ -390,7 +413,7 @@ static mx_status_t message_from_user(struct channel *channel, uaddr_t bytes, uin
     return status;
 }
 
-static mx_status_t parcel_from_user(struct channel *channel, uaddr_t bytes, uint32_t size_bytes,
+static inline mx_status_t parcel_from_user(struct channel *channel, uaddr_t bytes, uint32_t size_bytes,
                                     uaddr_t user_handles, uint32_t handle_count, struct parcel *out)
 {
     if (size_bytes > SHORT_BYTES || handle_count != 0)
@@ -493,15 +516,17 @@ int64_t sys_channel_read(mx_handle_t handle, uaddr_t bytes, uint32_t capacity_by
 
 // --- calls, and those who serve them ---------------------------------------------------------------
 
-// Enters the list and waits there until the receiver is done, giving the CPU to `next`, which may be NULL. The caller holds the
-// pair's lock with `state`; it is released. PEER_CLOSED, TIMED_OUT, CANCELED.
-static mx_status_t receiver_wait(struct channel *channel, struct receiver *receiver, struct list_node *list,
-                                 mx_time_t deadline, arch_interrupt_state_t state, struct thread *next)
+// Enters the list and waits there until the receiver is done, giving the CPU to whom the caller's own parcel is for; `to`
+// may be NULL. The caller holds the pair's lock with `state`; it is released. PEER_CLOSED, TIMED_OUT, CANCELED.
+static inline mx_status_t receiver_wait(struct channel *channel, struct receiver *receiver, struct list_node *list,
+                                        mx_time_t deadline, arch_interrupt_state_t state, struct receiver *to,
+                                        const struct parcel *parcel)
 {
     list_add_tail(list, &receiver->node);
     spin_acquire(&sched_lock);
+    struct thread *next = to != NULL ? receiver_finish(to, parcel) : NULL;
     spin_release(&channel->pair->lock);
-    mx_status_t status = wait_queue_hand_over_locked(&receiver->waiter, deadline, true, state, next);
+    mx_status_t status = thread_block_locked(deadline, true, state, next);
     if (status != MX_OK) {
         // A message may still have come between the end of the wait and here.
         state = spin_lock(&channel->pair->lock);
@@ -514,21 +539,21 @@ static mx_status_t receiver_wait(struct channel *channel, struct receiver *recei
 }
 
 // Sends the request and waits for the reply.
-static mx_status_t call_send(struct channel *channel, struct receiver *call, struct parcel *request,
-                             mx_time_t deadline)
+static inline mx_status_t call_send(struct channel *channel, struct receiver *call, struct parcel *request,
+                                    mx_time_t deadline)
 {
     struct channel_pair *pair = channel->pair;
-    struct thread *next = NULL;
+    struct receiver *to = NULL;
     mx_status_t status = MX_ERR_PEER_CLOSED; // this end has no handles left: no reply can reach it
 
     arch_interrupt_state_t state = spin_lock(&pair->lock);
     if (!channel->is_closed) {
         call->transaction = ++pair->next_transaction | 0x80000000u;
         memcpy(parcel_bytes(request), &call->transaction, sizeof(call->transaction));
-        status = deliver_locked(channel, request, &next);
+        status = address_locked(channel, request, &to);
     }
     if (status == MX_OK)
-        return receiver_wait(channel, call, &channel->calls, deadline, state, next);
+        return receiver_wait(channel, call, &channel->calls, deadline, state, to, request);
     spin_unlock(&pair->lock, state);
     parcel_drop(request);
     return status;
@@ -591,34 +616,29 @@ int64_t sys_channel_call(mx_handle_t handle, uaddr_t user_args, mx_time_t deadli
 }
 
 // Sends the reply, if there is one, and takes the oldest message or waits for one.
-static mx_status_t reply_and_wait(struct channel *channel, struct receiver *server, struct parcel *reply,
-                                  mx_time_t deadline)
+static inline mx_status_t reply_and_wait(struct channel *channel, struct receiver *server, struct parcel *reply,
+                                         mx_time_t deadline)
 {
-    struct thread *next = NULL;
-    struct message *message = NULL;
-    bool is_replied = false;
+    struct receiver *to = NULL;
     mx_status_t status = MX_OK;
 
     arch_interrupt_state_t state = spin_lock(&channel->pair->lock);
     if (reply != NULL)
-        status = deliver_locked(channel, reply, &next);
-    if (status == MX_OK) {
-        message = take_first_locked(channel);
-        if (message == NULL && (channel->peer->is_closed || channel->is_closed))
-            status = MX_ERR_PEER_CLOSED;
-        is_replied = true;
-    }
-    if (status == MX_OK && message == NULL)
-        return receiver_wait(channel, server, &channel->servers, deadline, state, next);
-    if (next != NULL) {
-        spin_acquire(&sched_lock);
-        thread_make_ready_locked(next);
-        spin_release(&sched_lock);
-    }
-    spin_unlock(&channel->pair->lock, state);
-    if (reply != NULL && !is_replied)
+        status = address_locked(channel, reply, &to);
+    if (status != MX_OK) {
+        spin_unlock(&channel->pair->lock, state);
         parcel_drop(reply);
-    server->parcel.message = message;
+        return status;
+    }
+    server->parcel.message = list_is_empty(&channel->messages) ? NULL : take_first_locked(channel);
+    if (server->parcel.message == NULL) {
+        if (!channel->peer->is_closed && !channel->is_closed)
+            return receiver_wait(channel, server, &channel->servers, deadline, state, to, reply);
+        status = MX_ERR_PEER_CLOSED;
+    }
+    if (to != NULL)
+        receiver_finish_and_wake(to, reply);
+    spin_unlock(&channel->pair->lock, state);
     return status;
 }
 
