@@ -196,13 +196,18 @@ static int run_attached(uint32_t id, mx_handle_t stream)
     return 0;
 }
 
-static int attach(uint32_t id, enum guest_operation operation)
+// `is_new`: launched just now, so that it is no mistake to name it if it has ended since.
+static int attach(uint32_t id, enum guest_operation operation, bool is_new)
 {
     struct guest_id_request request = {.request.operation = operation, .id = id};
     union guest_client_reply *reply;
     mx_handle_t stream;
     mx_status_t status = guest_client_call(manager, &request, sizeof(request), &reply, &stream);
 
+    if (status == MX_ERR_BAD_STATE && is_new) {
+        report_end(id);
+        return 0;
+    }
     if (status != MX_OK)
         return complain("guest", status, reply);
     return run_attached(id, stream);
@@ -311,7 +316,7 @@ static int run_launch(int argc, char **argv)
         return complain(options.arguments[0], status, reply);
     uint32_t id = reply->header.id;
     if (!options_has(&options, "detach"))
-        return attach(id, GUEST_ATTACH_SERIAL);
+        return attach(id, GUEST_ATTACH_SERIAL, true);
     printf("guest %u\n", id);
     return 0;
 }
@@ -363,7 +368,7 @@ static int attach_argument(int argc, char **argv, enum guest_operation operation
         printf("guest %s: name one guest by its id; guest list shows them\n", argv[0]);
         return EXIT_FAILURE;
     }
-    return parse_id(argv[1], &id) ? attach(id, operation) : EXIT_FAILURE;
+    return parse_id(argv[1], &id) ? attach(id, operation, false) : EXIT_FAILURE;
 }
 
 static int run_serial(int argc, char **argv)
