@@ -312,14 +312,17 @@ static void check_translations(struct vcpu *vcpu, struct svm_cpu *cpu, uint32_t 
         assign_asid(svm, cpu, cpu_index, generation);
 }
 
-static void load_guest_registers(struct arch_vcpu *arch, struct vmcb *vmcb)
+static void load_guest_registers(struct svm_vcpu *svm, struct arch_vcpu *arch)
 {
+    struct vmcb *vmcb = svm->vmcb;
+
     vmcb->save.rax = arch->gpr[MX_X86_RAX];
     vmcb->save.rsp = arch->gpr[MX_X86_RSP];
     vmcb->save.rip = arch->rip;
     vmcb->save.rflags = arch->rflags;
     vmcb->control.interrupt_shadow = arch->has_interrupt_shadow;
     vmcb->control.eventinj = arch->event;
+    svm->has_injected = arch->event != 0;
     arch->event = 0;
 }
 
@@ -365,8 +368,7 @@ static void settle_interrupts(struct svm_vcpu *svm, struct arch_vcpu *arch)
     if (is_offer_standing)
         arch->event = svm->offered_event;
     if (control->exitintinfo & VMCB_EVENT_VALID)
-        take_back_event(arch, control->exitintinfo,
-                        is_offer_standing && (arch->pending_vector >= 0 || svm->offered_event));
+        take_back_event(arch, control->exitintinfo, is_offer_standing && !svm->has_injected);
 }
 
 // The values of a guest that has no breakpoints are kept, and its next access exits.
@@ -404,7 +406,7 @@ static void svm_run(struct vcpu *vcpu)
         (arch->has_pause_exits ? VMCB_INTERCEPT_PAUSE : 0) |
             (arch->is_nmi_blocked && !svm->is_stepping_iret ? VMCB_INTERCEPT_IRET : 0),
         &vmcb->control);
-    load_guest_registers(arch, vmcb);
+    load_guest_registers(svm, arch);
     if (svm->has_debug_addresses)
         debug_addresses_write(svm->debug_address);
     if (host_xcr0 && arch->xcr0 != host_xcr0)

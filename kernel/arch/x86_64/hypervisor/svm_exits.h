@@ -20,6 +20,7 @@ struct svm_vcpu {
     uint32_t cpu_index; // where its translations and cached VMCB state are
     uint64_t asid_generation, flush_generation;
     bool has_virtual_irq;   // V_IRQ was set with the last entry
+    bool has_injected;      // EVENTINJ was
     uint64_t offered_event; // what the last entry offered by V_IRQ and took out of arch->event; 0: nothing
     bool is_stepping_iret; // a trap after the IRET tells that NMIs are unblocked
     // DR0 to DR3, which the CPU does not switch. They are in the registers while the guest runs
