@@ -45,8 +45,8 @@ class Machina:
     """One booted machine. The log file gets everything that its console shows."""
 
     def __init__(self, config, log_path, cpus=2, memory='4G', cmdline='', images=None, qemu_options=(),
-                 is_parallel=False):
-        """Emulated CPUs take turns unless `is_parallel`: QEMU 7.2's threads get in each other's way under whole guests."""
+                 is_parallel=True):
+        """Emulated CPUs take turns unless `is_parallel`: QEMU 7.2's threads get in each other's way under busy guests."""
         accelerated, _ = choose_acceleration(config)
         if not accelerated and not is_parallel:
             qemu_options = ['-accel', 'tcg,thread=single', *qemu_options]
@@ -127,7 +127,7 @@ def run_system_test(config, name):
     """Boots Machina with a system test program in place of the shell; returns its output and, if the run failed, how."""
     images = TOP / 'build' / config.getoption('arch') / 'test'
     machine = Machina(config, config.log_folder / f'{name}.log', memory='1G', cmdline=f'machina.run={name}',
-                      images=images, is_parallel=True)
+                      images=images)
     started = time.monotonic()
     problem = ''
     try:
