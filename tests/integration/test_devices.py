@@ -90,7 +90,7 @@ def cpu_times(machine):
 
 
 def test_two_guests_with_four_vcpus_share_two_cpus_fairly(boot_machina):
-    machina = boot_machina(is_parallel=False)  # a million exits, which is too much for the emulator's threads
+    machina = boot_machina(is_parallel=False)  # eight busy vCPUs are too much for the emulator's threads
     count = '(for i in 1 2 3 4; do while :; do n=$((n + 1)); echo $n >/tmp/n$i; done & done)'
     linux = []
     for _ in range(2):
