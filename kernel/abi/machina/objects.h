@@ -126,7 +126,7 @@ struct mx_info_system {
     mx_time_t boot_time_utc_s;  // UTC seconds at monotonic time zero
     char version[MX_NAME_SIZE];
     char cpu_name[64];
-    char hypervisor[96]; // what is used ("SVM rev 1: NPT, ...") or why there is none
+    char hypervisor[160]; // what is used ("SVM rev 1: NPT, ...") or why there is none
 };
 
 // --- log --------------------------------------------------------------------------------------------
