@@ -51,6 +51,7 @@ class Machina:
         command = ['-a', config.getoption('arch'), '-s', str(cpus), '-m', memory, '-c', cmdline, *accelerated,
                    '--', '-no-reboot', *qemu_options]
         log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.cpu_count = cpus
         self.log_path = log_path
         self.log = open(log_path, 'w', encoding='utf-8')
         self.console = pexpect.spawn(str(TOP / 'scripts/qemu'), command, encoding='utf-8', codec_errors='replace',
