@@ -105,7 +105,7 @@ struct mx_info_cpu {
     uint64_t ipis;
     uint64_t syscalls;
     uint32_t cpu;
-    uint32_t is_online;
+    uint32_t runs_threads; // not one that did not start, or is left idle for an erratum
 };
 
 struct mx_info_memory {
