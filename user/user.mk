@@ -37,9 +37,8 @@ USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
 
 USER_PROGRAMS += init console $(USER_COMMANDS)
-USER_SRCS_init := user/services/init.c user/services/$(ARCH_DIR)/uart_resources.c
-USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c \
-	user/services/$(ARCH_DIR)/uart_resources.c
+USER_SRCS_init := user/services/init.c
+USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c
 $(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))
 
 $B/user-obj/%.o: %.c

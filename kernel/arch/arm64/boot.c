@@ -102,7 +102,7 @@ static void read_tree(uint64_t address)
         fdt_open(&fdt, paging_map_firmware(PADDR(address), size_bytes), size_bytes, &reason) != MX_OK)
         boot_fail(reason);
     machine_tree_read(&fdt, &machine);
-    if (machine.pl011.size_bytes != 0 && !console_init(PADDR(machine.pl011.base)))
+    if (machine.pl011.size_bytes != 0 && !console_init(PADDR(machine.pl011.base), machine.pl011_intid))
         boot_fail("no room to map the console");
 }
 

@@ -11,11 +11,19 @@
 #define WAIT_LOOPS 100000
 
 static volatile void *uart;
+static struct mx_info_console place = {.resource_kind = MX_RESOURCE_ROOT};
 
-bool console_init(paddr_t base)
+bool console_init(paddr_t base, uint32_t intid)
 {
     uart = arch_map_device(base, PL011_SIZE);
+    if (uart)
+        place = (struct mx_info_console){MX_RESOURCE_MMIO, intid, base.raw, PL011_SIZE};
     return uart != NULL;
+}
+
+void arch_console_describe(struct mx_info_console *out)
+{
+    *out = place;
 }
 
 static void write_byte(uint8_t byte)
