@@ -102,7 +102,7 @@ static void check_routes(void)
     uint32_t intid, translated_count = 0, mapped_count = 0;
 
     for (uint32_t device = 0; device < 1u << GIC_ITS_DEVICE_BITS; device++) {
-        for (uint32_t event = 0; event < GIC_ITS_EVENTS_MAX; event++) {
+        for (uint32_t event = 0; its.slots[device] && event < GIC_ITS_EVENTS_MAX; event++) {
             if (!gic_its_translate(&its, GIC_ITS_GITS_TRANSLATER, device, event, &intid))
                 continue;
             translated_count++;

@@ -8,7 +8,8 @@
 
 #define ALL_SGIS 0xffffu
 
-// `first` is the first interrupt of a word; `mask` says which bits of the word are written.
+// `first` is the first interrupt of a word; `mask` says which bits of the word are written, `value`
+// has no others.
 struct block {
     uint16_t offset_mask; // within the registers of the kind
     uint8_t irqs_shift;   // a byte has 1 << irqs_shift interrupts
@@ -42,13 +43,15 @@ static void write_ones(const struct gic_bank *bank, enum gic_field field, uint32
 static void set_bits(const struct gic_bank *bank, enum gic_field field, uint32_t first,
                      uint32_t value, uint32_t mask)
 {
-    write_ones(bank, field, first, value & mask, true);
+    (void)mask;
+    write_ones(bank, field, first, value, true);
 }
 
 static void clear_bits(const struct gic_bank *bank, enum gic_field field, uint32_t first,
                        uint32_t value, uint32_t mask)
 {
-    write_ones(bank, field, first, value & mask, false);
+    (void)mask;
+    write_ones(bank, field, first, value, false);
 }
 
 static void write_priorities(const struct gic_bank *bank, enum gic_field field, uint32_t first,
@@ -176,9 +179,10 @@ bool gic_bank_write(const struct gic_bank *bank, uint64_t offset, unsigned width
 
     if (!block)
         return false;
-    if (find_first(bank, block, offset, width_bytes, &first))
-        block->write(bank, block->field, first, (uint32_t)value << (8 * (offset & 3)),
-                     gic_lane_mask(offset, width_bytes));
+    if (find_first(bank, block, offset, width_bytes, &first)) {
+        const uint32_t mask = gic_lane_mask(offset, width_bytes);
+        block->write(bank, block->field, first, (uint32_t)value << (8 * (offset & 3)) & mask, mask);
+    }
     return true;
 }
 
