@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const unsigned width = 1u << (step.kind >> 6);
         const uint64_t frame =
             is_v2 ? GIC_V2_DISTRIBUTOR_SIZE_BYTES : GIC_V3_DISTRIBUTOR_SIZE_BYTES;
-        gic.accessor = is_v2 ? step.accessor % fake.machine.vcpu_count : 0;
+        gic_distributor_set_accessor(&gic, is_v2 ? step.accessor % fake.machine.vcpu_count : 0);
         if (step.kind & 1)
             gic_distributor_ops.write(&gic, step.offset % frame, width, step.value);
         else if (width < 8 &&

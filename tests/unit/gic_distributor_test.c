@@ -87,7 +87,7 @@ TEST(gicv2_distributor_goes_through_linux_start)
         out(ICENABLER + i / 8, 0xffffffff);
     }
     out(CTLR, 1);
-    gic.accessor = 1;
+    gic_distributor_set_accessor(&gic, 1);
     EXPECT_EQ(in(ITARGETSR + 28), 0x02020202);
     out(ICENABLER, 0xffff0000);
     out(ISENABLER, 0x0000ffff);
@@ -132,7 +132,7 @@ TEST(gicv2_distributor_sends_an_spi_to_the_first_of_its_targets)
 TEST(gicv2_distributor_sends_sgis_with_their_source)
 {
     start_v2(3, 32);
-    gic.accessor = 1;
+    gic_distributor_set_accessor(&gic, 1);
     out(SGIR, 0x05 << 16 | 6); // to 0 and 2
     EXPECT_EQ(fake.banks[0][6].sources, 2);
     EXPECT_EQ(fake.banks[1][6].sources, 0);
@@ -143,7 +143,7 @@ TEST(gicv2_distributor_sends_sgis_with_their_source)
     EXPECT_EQ(fake.banks[2][1].sources, 2);
     out(SGIR, 2 << 24 | 15); // self
     EXPECT_EQ(fake.banks[1][15].sources, 2);
-    gic.accessor = 2;
+    gic_distributor_set_accessor(&gic, 2);
     out(SGIR, 0x01 << 16 | 6);
     EXPECT_EQ(fake.banks[0][6].sources, 6);
     const unsigned write_count = fake.write_count;
@@ -158,7 +158,7 @@ TEST(gicv2_distributor_sends_sgis_with_their_source)
 TEST(gicv2_distributor_saves_and_restores_pending_sgis)
 {
     start_v2(2, 32);
-    gic.accessor = 1;
+    gic_distributor_set_accessor(&gic, 1);
     fake.banks[1][5].sources = 3;
     fake.banks[0][5].sources = 1;
     EXPECT_EQ(in(SPENDSGIR + 4), 3 << 8);
@@ -358,7 +358,7 @@ TEST(gic_distributor_reset_undoes_all)
 {
     start_v2(2, 64);
     for (uint64_t offset = 0; offset < 0x1000; offset += 4) {
-        gic.accessor = offset / 4 % 2;
+        gic_distributor_set_accessor(&gic, offset / 4 % 2);
         if (offset < ICENABLER || offset >= ISPENDR)
             out(offset, 0xffffffff);
     }
@@ -367,7 +367,7 @@ TEST(gic_distributor_reset_undoes_all)
     EXPECT_EQ(in(ITARGETSR + 64), 0x01010101);
     EXPECT_EQ(fake.spis[40].target, 0);
     for (unsigned vcpu = 0; vcpu < 2; vcpu++) {
-        gic.accessor = vcpu;
+        gic_distributor_set_accessor(&gic, vcpu);
         EXPECT_EQ(in(ICFGR), 0xaaaaaaaa);
         EXPECT_EQ(in(SPENDSGIR) | in(ISPENDR) | in(ISACTIVER) | in(ISENABLER) | in(IGROUPR), 0);
         EXPECT_EQ(in(IPRIORITYR) | in(IPRIORITYR + 92) | in(ICFGR + 4) | in(ICFGR + 8), 0);

@@ -1,16 +1,10 @@
 #include "vmm/arm64/gic_bank.h"
 
-#include <stddef.h>
-
-// A frame's first 4 KiB in blocks of this size, each of one kind.
-#define BLOCK_SHIFT 7
-#define BLOCK_COUNT 32
-
 #define ALL_SGIS 0xffffu
 
 // `first` is the first interrupt of a word; `mask` says which bits of the word are written, `value`
 // has no others.
-struct block {
+struct gic_block {
     uint16_t offset_mask; // within the registers of the kind
     uint8_t irqs_shift;   // a byte has 1 << irqs_shift interrupts
     uint8_t widths;       // the sum of those that are answered
@@ -104,27 +98,27 @@ static void write_config(const struct gic_bank *bank, enum gic_field field, uint
         .write = writer                                                                            \
     }
 
-static const struct block group = BITS(GIC_GROUP, write_field);
-static const struct block set_enable = BITS(GIC_ENABLE, set_bits);
-static const struct block clear_enable = BITS(GIC_ENABLE, clear_bits);
-static const struct block set_pending = BITS(GIC_PENDING, set_bits);
-static const struct block clear_pending = BITS(GIC_PENDING, clear_bits);
-static const struct block set_active = BITS(GIC_ACTIVE, set_bits);
-static const struct block clear_active = BITS(GIC_ACTIVE, clear_bits);
-static const struct block priority = {.offset_mask = 0x3ff,
-                                      .irqs_shift = 0,
-                                      .widths = 1 | 4,
-                                      .field = GIC_PRIORITY,
-                                      .read = read_field,
-                                      .write = write_priorities};
-static const struct block config = {.offset_mask = 0xff,
-                                    .irqs_shift = 2,
-                                    .widths = 4,
-                                    .field = GIC_EDGE,
-                                    .read = read_config,
-                                    .write = write_config};
+static const struct gic_block group = BITS(GIC_GROUP, write_field);
+static const struct gic_block set_enable = BITS(GIC_ENABLE, set_bits);
+static const struct gic_block clear_enable = BITS(GIC_ENABLE, clear_bits);
+static const struct gic_block set_pending = BITS(GIC_PENDING, set_bits);
+static const struct gic_block clear_pending = BITS(GIC_PENDING, clear_bits);
+static const struct gic_block set_active = BITS(GIC_ACTIVE, set_bits);
+static const struct gic_block clear_active = BITS(GIC_ACTIVE, clear_bits);
+static const struct gic_block priority = {.offset_mask = 0x3ff,
+                                          .irqs_shift = 0,
+                                          .widths = 1 | 4,
+                                          .field = GIC_PRIORITY,
+                                          .read = read_field,
+                                          .write = write_priorities};
+static const struct gic_block config = {.offset_mask = 0xff,
+                                        .irqs_shift = 2,
+                                        .widths = 4,
+                                        .field = GIC_EDGE,
+                                        .read = read_config,
+                                        .write = write_config};
 
-static const struct block *const blocks[BLOCK_COUNT] = {
+const struct gic_block *const gic_blocks[GIC_BLOCK_COUNT] = {
     [1] = &group,         // GICD_IGROUPR<n>, 0x080
     [2] = &set_enable,    // GICD_ISENABLER<n>, 0x100
     [3] = &clear_enable,  // GICD_ICENABLER<n>, 0x180
@@ -139,51 +133,40 @@ static const struct block *const blocks[BLOCK_COUNT] = {
     [25] = &config,
 };
 
-static const struct block *find_block(uint64_t offset)
+// The first interrupt of the word that an access lies in.
+static uint32_t first_of(const struct gic_block *block, uint64_t offset)
 {
-    return offset >> BLOCK_SHIFT < BLOCK_COUNT ? blocks[offset >> BLOCK_SHIFT] : NULL;
+    return ((uint32_t)offset & block->offset_mask & ~3u) << block->irqs_shift;
 }
 
-// The first interrupt of the word that an access lies in; false: the access reads zero and is
-// ignored.
-static bool find_first(const struct gic_bank *bank, const struct block *block, uint64_t offset,
-                       unsigned width_bytes, uint32_t *first)
+// Otherwise the access reads zero or is ignored.
+static bool is_answered(const struct gic_bank *bank, const struct gic_block *block, uint64_t offset,
+                        unsigned width_bytes, uint32_t first)
 {
-    const uint32_t word = (uint32_t)offset & block->offset_mask & ~3u;
-
-    *first = word << block->irqs_shift;
     return (block->widths & width_bytes) && (offset & (width_bytes - 1)) == 0 &&
-           *first - bank->first < bank->count;
+           first - bank->first < bank->count;
 }
 
-bool gic_bank_read(const struct gic_bank *bank, uint64_t offset, unsigned width_bytes,
-                   uint64_t *value)
+uint64_t gic_bank_read(const struct gic_bank *bank, const struct gic_block *block, uint64_t offset,
+                       unsigned width_bytes)
 {
-    const struct block *block = find_block(offset);
-    uint32_t first;
+    const uint32_t first = first_of(block, offset);
 
-    if (!block)
-        return false;
-    *value = 0;
-    if (find_first(bank, block, offset, width_bytes, &first))
-        *value = (block->read(bank, block->field, first) & gic_lane_mask(offset, width_bytes)) >>
-                 (8 * (offset & 3));
-    return true;
+    if (!is_answered(bank, block, offset, width_bytes, first))
+        return 0;
+    return (block->read(bank, block->field, first) & gic_lane_mask(offset, width_bytes)) >>
+           (8 * (offset & 3));
 }
 
-bool gic_bank_write(const struct gic_bank *bank, uint64_t offset, unsigned width_bytes,
-                    uint64_t value)
+void gic_bank_write(const struct gic_bank *bank, const struct gic_block *block, uint64_t offset,
+                    unsigned width_bytes, uint64_t value)
 {
-    const struct block *block = find_block(offset);
-    uint32_t first;
+    const uint32_t first = first_of(block, offset);
 
-    if (!block)
-        return false;
-    if (find_first(bank, block, offset, width_bytes, &first)) {
-        const uint32_t mask = gic_lane_mask(offset, width_bytes);
-        block->write(bank, block->field, first, (uint32_t)value << (8 * (offset & 3)) & mask, mask);
-    }
-    return true;
+    if (!is_answered(bank, block, offset, width_bytes, first))
+        return;
+    const uint32_t mask = gic_lane_mask(offset, width_bytes);
+    block->write(bank, block->field, first, (uint32_t)value << (8 * (offset & 3)) & mask, mask);
 }
 
 void gic_bank_reset(const struct gic_bank *bank)

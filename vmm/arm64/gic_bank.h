@@ -8,6 +8,8 @@
 
 #include "vmm/arm64/gic_state.h"
 
+#include <stddef.h>
+
 // Priorities have so many bits; the lower ones read as zero.
 #define GIC_PRIORITY_MASK 0xf8u
 
@@ -21,11 +23,26 @@ struct gic_bank {
     bool has_sgi_sources; // GICv2: pending SGIs are changed by GICD_SPENDSGIR and CPENDSGIR only
 };
 
-// An access within a frame. False, and nothing done: the offset is of none of these registers.
-bool gic_bank_read(const struct gic_bank *bank, uint64_t offset, unsigned width_bytes,
-                   uint64_t *value);
-bool gic_bank_write(const struct gic_bank *bank, uint64_t offset, unsigned width_bytes,
-                    uint64_t value);
+// A frame's first 4 KiB are blocks of 128 bytes, each of one kind of register, or of none of these.
+#define GIC_BLOCK_SHIFT 7
+#define GIC_BLOCK_COUNT 32
+
+struct gic_block;
+
+extern const struct gic_block *const gic_blocks[GIC_BLOCK_COUNT];
+
+// The block that an offset in a frame lies in, or NULL.
+static inline const struct gic_block *gic_find_block(uint64_t offset)
+{
+    return offset >> GIC_BLOCK_SHIFT < GIC_BLOCK_COUNT ? gic_blocks[offset >> GIC_BLOCK_SHIFT]
+                                                       : NULL;
+}
+
+// An access in a block that gic_find_block found.
+uint64_t gic_bank_read(const struct gic_bank *bank, const struct gic_block *block, uint64_t offset,
+                       unsigned width_bytes);
+void gic_bank_write(const struct gic_bank *bank, const struct gic_block *block, uint64_t offset,
+                    unsigned width_bytes, uint64_t value);
 
 // Puts the interrupts into the state after power-on: group 0, disabled, priority 0, level-triggered
 // but for SGIs.

@@ -1,6 +1,5 @@
 #include "vmm/arm64/gic_distributor.h"
 
-#include "vmm/arm64/gic_bank.h"
 #include "vmm/arm64/gic_id.h"
 
 #include <string.h>
@@ -55,7 +54,8 @@ struct gic_distributor_layout {
 
 static void set_target(const struct gic_distributor *gic, uint32_t spi_index, uint32_t vcpu_id)
 {
-    gic_state_write(gic->machine, 0, GIC_TARGET, GIC_SPI_BASE + spi_index, vcpu_id, UINT32_MAX);
+    gic_state_write(gic->bank.machine, 0, GIC_TARGET, GIC_SPI_BASE + spi_index, vcpu_id,
+                    UINT32_MAX);
 }
 
 // --- GICv2 --------------------------------------------------------------------------------------
@@ -64,18 +64,18 @@ static void set_target(const struct gic_distributor *gic, uint32_t spi_index, ui
 static uint8_t read_cpu_targets(const struct gic_distributor *gic, uint32_t irq)
 {
     if (irq < GIC_PRIVATE_COUNT)
-        return (uint8_t)(1u << gic->accessor);
+        return (uint8_t)(1u << gic->bank.vcpu_id);
     irq -= GIC_SPI_BASE;
-    return irq < gic->machine->spi_count ? gic->cpu_targets[irq] : 0;
+    return irq < gic->bank.machine->spi_count ? gic->cpu_targets[irq] : 0;
 }
 
 static void write_cpu_targets(struct gic_distributor *gic, uint32_t irq, uint8_t targets)
 {
     const uint32_t spi_index = irq - GIC_SPI_BASE; // wraps for SGIs and PPIs
 
-    if (spi_index >= gic->machine->spi_count)
+    if (spi_index >= gic->bank.machine->spi_count)
         return;
-    targets &= (uint8_t)((1u << gic->machine->vcpu_count) - 1);
+    targets &= (uint8_t)((1u << gic->bank.machine->vcpu_count) - 1);
     if (targets == gic->cpu_targets[spi_index])
         return;
     gic->cpu_targets[spi_index] = targets;
@@ -95,7 +95,7 @@ static uint64_t read_all_cpu_targets(const struct gic_distributor *gic, uint32_t
 // The vCPUs that TargetListFilter and CPUTargetList of GICD_SGIR name.
 static uint32_t sgi_targets(const struct gic_distributor *gic, uint32_t sgir)
 {
-    const uint32_t all = (1u << gic->machine->vcpu_count) - 1, self = 1u << gic->accessor;
+    const uint32_t all = (1u << gic->bank.machine->vcpu_count) - 1, self = 1u << gic->bank.vcpu_id;
 
     switch (sgir >> SGIR_FILTER_SHIFT & 3) {
     case 0:
@@ -112,11 +112,11 @@ static uint32_t sgi_targets(const struct gic_distributor *gic, uint32_t sgir)
 static void write_sgir(const struct gic_distributor *gic, uint32_t sgir)
 {
     const uint32_t sgi = sgir & SGIR_INTID;
-    const uint32_t source = 1u << gic->accessor << (8 * (sgi & 3));
+    const uint32_t source = 1u << gic->bank.vcpu_id << (8 * (sgi & 3));
 
     for (uint32_t targets = sgi_targets(gic, sgir); targets != 0; targets &= targets - 1)
-        gic_state_write(gic->machine, (uint32_t)__builtin_ctz(targets), GIC_SGI_SOURCES, sgi & ~3u,
-                        source, source);
+        gic_state_write(gic->bank.machine, (uint32_t)__builtin_ctz(targets), GIC_SGI_SOURCES,
+                        sgi & ~3u, source, source);
 }
 
 // GICD_CPENDSGIR and GICD_SPENDSGIR read the same.
@@ -135,7 +135,7 @@ static uint64_t read_v2(const struct gic_distributor *gic, uint64_t offset, unsi
         return read_all_cpu_targets(gic, (uint32_t)(offset - GICD_ITARGETSR), width_bytes);
     if (!is_pendsgir(offset))
         return 0;
-    return (gic_state_read(gic->machine, gic->accessor, GIC_SGI_SOURCES, sgi & ~3u) &
+    return (gic_state_read(gic->bank.machine, gic->bank.vcpu_id, GIC_SGI_SOURCES, sgi & ~3u) &
             gic_lane_mask(sgi, width_bytes)) >>
            (8 * (sgi & 3));
 }
@@ -146,7 +146,7 @@ static void write_pendsgir(const struct gic_distributor *gic, uint64_t offset, u
     const uint32_t sgi = offset % GICD_PENDSGIR_BYTES;
     const uint32_t ones = value << (8 * (sgi & 3)) & gic_lane_mask(sgi, width_bytes);
 
-    gic_state_write(gic->machine, gic->accessor, GIC_SGI_SOURCES, sgi & ~3u,
+    gic_state_write(gic->bank.machine, gic->bank.vcpu_id, GIC_SGI_SOURCES, sgi & ~3u,
                     offset >= GICD_SPENDSGIR ? ones : 0, ones);
 }
 
@@ -199,7 +199,7 @@ static bool find_route(const struct gic_distributor *gic, uint64_t offset, unsig
 {
     *spi_index = (uint32_t)((offset - GICD_IROUTER) / 8 - GIC_SPI_BASE);
     return width_bytes >= 4 && offset >= GICD_IROUTER + 8 * GIC_SPI_BASE &&
-           (offset - GICD_IROUTER) / 8 - GIC_SPI_BASE < gic->machine->spi_count;
+           (offset - GICD_IROUTER) / 8 - GIC_SPI_BASE < gic->bank.machine->spi_count;
 }
 
 static uint64_t read_v3(const struct gic_distributor *gic, uint64_t offset, unsigned width_bytes)
@@ -223,13 +223,13 @@ static void write_v3(struct gic_distributor *gic, uint64_t offset, unsigned widt
     if (affinity == gic->routes[spi_index])
         return;
     gic->routes[spi_index] = affinity;
-    set_target(gic, spi_index, find_vcpu(gic->machine, affinity));
+    set_target(gic, spi_index, find_vcpu(gic->bank.machine, affinity));
 }
 
 static void clear_routes(struct gic_distributor *gic)
 {
-    for (uint32_t i = 0; i < gic->machine->spi_count; i++)
-        gic->routes[i] = gic->machine->affinities[0];
+    for (uint32_t i = 0; i < gic->bank.machine->spi_count; i++)
+        gic->routes[i] = gic->bank.machine->affinities[0];
 }
 
 // --- both ---------------------------------------------------------------------------------------
@@ -256,30 +256,19 @@ static const struct gic_distributor_layout layout_v3 = {
     .reset_targets = clear_routes,
 };
 
-static struct gic_bank bank_of(const struct gic_distributor *gic)
-{
-    return (struct gic_bank){.machine = gic->machine,
-                             .vcpu_id = gic->accessor,
-                             .first = gic->layout->first_irq,
-                             .count =
-                                 GIC_SPI_BASE + gic->machine->spi_count - gic->layout->first_irq,
-                             .has_sgi_sources = gic->layout->has_sgi_sources};
-}
-
 static uint32_t read_ctlr(const struct gic_distributor *gic)
 {
     return gic->layout->ctlr_fixed |
-           (gic_state_read(gic->machine, 0, GIC_CONTROL, 0) & CTLR_ENABLE_GROUPS);
+           (gic_state_read(gic->bank.machine, 0, GIC_CONTROL, 0) & CTLR_ENABLE_GROUPS);
 }
 
 static uint64_t gic_distributor_read(void *device, uint64_t offset, unsigned width_bytes)
 {
     const struct gic_distributor *gic = device;
-    const struct gic_bank bank = bank_of(gic);
-    uint64_t value;
+    const struct gic_block *block = gic_find_block(offset);
 
-    if (gic_bank_read(&bank, offset, width_bytes, &value))
-        return value;
+    if (block)
+        return gic_bank_read(&gic->bank, block, offset, width_bytes);
     if (offset & (width_bytes - 1))
         return 0;
     if (offset == GICD_CTLR && width_bytes == 4)
@@ -296,12 +285,16 @@ static void gic_distributor_write(void *device, uint64_t offset, unsigned width_
                                   uint64_t value)
 {
     struct gic_distributor *gic = device;
-    const struct gic_bank bank = bank_of(gic);
+    const struct gic_block *block = gic_find_block(offset);
 
-    if (gic_bank_write(&bank, offset, width_bytes, value) || (offset & (width_bytes - 1)))
+    if (block) {
+        gic_bank_write(&gic->bank, block, offset, width_bytes, value);
+        return;
+    }
+    if (offset & (width_bytes - 1))
         return;
     if (offset == GICD_CTLR && width_bytes == 4)
-        gic_state_write(gic->machine, 0, GIC_CONTROL, 0, (uint32_t)value & CTLR_ENABLE_GROUPS,
+        gic_state_write(gic->bank.machine, 0, GIC_CONTROL, 0, (uint32_t)value & CTLR_ENABLE_GROUPS,
                         CTLR_ENABLE_GROUPS);
     else
         gic->layout->write(gic, offset, width_bytes, value);
@@ -310,25 +303,25 @@ static void gic_distributor_write(void *device, uint64_t offset, unsigned width_
 static void reset_private(const struct gic_distributor *gic, uint32_t vcpu_id)
 {
     const struct gic_bank bank = {
-        .machine = gic->machine, .vcpu_id = vcpu_id, .first = 0, .count = GIC_PRIVATE_COUNT};
+        .machine = gic->bank.machine, .vcpu_id = vcpu_id, .first = 0, .count = GIC_PRIVATE_COUNT};
 
     gic_bank_reset(&bank);
     for (uint32_t sgi = 0; sgi < GIC_SGI_COUNT; sgi += 4)
-        gic_state_write(gic->machine, vcpu_id, GIC_SGI_SOURCES, sgi, 0, UINT32_MAX);
+        gic_state_write(gic->bank.machine, vcpu_id, GIC_SGI_SOURCES, sgi, 0, UINT32_MAX);
 }
 
 static void gic_distributor_reset(void *device)
 {
     struct gic_distributor *gic = device;
     const struct gic_bank spis = {
-        .machine = gic->machine, .first = GIC_SPI_BASE, .count = gic->machine->spi_count};
+        .machine = gic->bank.machine, .first = GIC_SPI_BASE, .count = gic->bank.machine->spi_count};
 
-    gic_state_write(gic->machine, 0, GIC_CONTROL, 0, 0, CTLR_ENABLE_GROUPS);
+    gic_state_write(gic->bank.machine, 0, GIC_CONTROL, 0, 0, CTLR_ENABLE_GROUPS);
     gic_bank_reset(&spis);
     gic->layout->reset_targets(gic);
-    for (uint32_t i = 0; i < gic->machine->spi_count; i++)
+    for (uint32_t i = 0; i < gic->bank.machine->spi_count; i++)
         set_target(gic, i, 0);
-    for (uint32_t i = 0; gic->layout->first_irq == 0 && i < gic->machine->vcpu_count; i++)
+    for (uint32_t i = 0; gic->layout->first_irq == 0 && i < gic->bank.machine->vcpu_count; i++)
         reset_private(gic, i);
 }
 
@@ -342,7 +335,10 @@ static void init(struct gic_distributor *gic, const struct gic_machine *machine,
                  const struct gic_distributor_layout *layout, uint32_t typer)
 {
     memset(gic, 0, sizeof(*gic));
-    gic->machine = machine;
+    gic->bank = (struct gic_bank){.machine = machine,
+                                  .first = layout->first_irq,
+                                  .count = GIC_SPI_BASE + machine->spi_count - layout->first_irq,
+                                  .has_sgi_sources = layout->has_sgi_sources};
     gic->layout = layout;
     gic->typer = typer | machine->spi_count / 32; // ITLinesNumber
     layout->reset_targets(gic);

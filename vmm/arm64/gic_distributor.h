@@ -10,7 +10,7 @@
 // register map" and "The GIC Distributor register descriptions".
 #pragma once
 
-#include "vmm/arm64/gic_state.h"
+#include "vmm/arm64/gic_bank.h"
 #include "vmm/device.h"
 
 #define GIC_V2_DISTRIBUTOR_SIZE_BYTES 0x1000u
@@ -19,13 +19,9 @@
 struct gic_distributor_layout;
 
 struct gic_distributor {
-    const struct gic_machine *machine;
+    struct gic_bank bank; // GICv2: bank.vcpu_id is the vCPU whose access is being made
     const struct gic_distributor_layout *layout;
     uint32_t typer;
-    // GICv2: the vCPU whose access is being made, below vcpu_count. The machine sets it before it
-    // hands an access on, since registers of SGIs and PPIs are banked. A GICv3 has none of them
-    // here.
-    uint32_t accessor;
     union {
         uint8_t cpu_targets[GIC_SPIS_MAX]; // GICv2: GICD_ITARGETSRn
         uint32_t routes[GIC_SPIS_MAX];     // GICv3: GICD_IROUTERn, as gic_machine has affinities
@@ -39,3 +35,10 @@ extern const struct device_ops gic_distributor_ops; // memory-mapped
 void gic_distributor_init_v2(struct gic_distributor *gic, const struct gic_machine *machine);
 void gic_distributor_init_v3(struct gic_distributor *gic, const struct gic_machine *machine,
                              bool has_lpis);
+
+// GICv2: says which vCPU, below vcpu_count, makes the next accesses, since registers of SGIs and
+// PPIs are banked.
+static inline void gic_distributor_set_accessor(struct gic_distributor *gic, uint32_t vcpu_id)
+{
+    gic->bank.vcpu_id = vcpu_id;
+}

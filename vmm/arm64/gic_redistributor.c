@@ -1,6 +1,5 @@
 #include "vmm/arm64/gic_redistributor.h"
 
-#include "vmm/arm64/gic_bank.h"
 #include "vmm/arm64/gic_id.h"
 
 #include <string.h>
@@ -35,9 +34,9 @@
 
 static uint64_t read_typer(const struct gic_redistributors *gic, uint32_t vcpu_id)
 {
-    return (uint64_t)gic->machine->affinities[vcpu_id] << TYPER_AFFINITY_SHIFT |
+    return (uint64_t)gic->bank.machine->affinities[vcpu_id] << TYPER_AFFINITY_SHIFT |
            (uint64_t)vcpu_id << TYPER_PROCESSOR_SHIFT | (gic->lpis ? TYPER_PLPIS : 0) |
-           (vcpu_id + 1 == gic->machine->vcpu_count ? TYPER_LAST : 0);
+           (vcpu_id + 1 == gic->bank.machine->vcpu_count ? TYPER_LAST : 0);
 }
 
 // The registers that come with LPIs.
@@ -123,65 +122,64 @@ static void write_rd_frame(struct gic_redistributors *gic, uint32_t vcpu_id, uin
         write_lpi_register(gic->lpis, vcpu_id, offset, width_bytes, value);
 }
 
-static struct gic_bank private_bank(const struct gic_redistributors *gic, uint32_t vcpu_id)
+// The SGI frame of the vCPU that the bank is set to.
+static uint64_t read_sgi_frame(const struct gic_redistributors *gic, uint64_t offset,
+                               unsigned width_bytes)
 {
-    return (struct gic_bank){
-        .machine = gic->machine, .vcpu_id = vcpu_id, .first = 0, .count = GIC_PRIVATE_COUNT};
+    const struct gic_block *block = gic_find_block(offset);
+
+    return block ? gic_bank_read(&gic->bank, block, offset, width_bytes) : 0;
 }
 
-// Splits an offset into vCPU and offset in a frame. False: no such vCPU, or not aligned.
-static bool find_frame(const struct gic_redistributors *gic, uint64_t *offset, unsigned width_bytes,
-                       uint32_t *vcpu_id, bool *is_sgi_frame)
+static void write_sgi_frame(const struct gic_redistributors *gic, uint64_t offset,
+                            unsigned width_bytes, uint64_t value)
 {
-    const uint64_t index = *offset / GIC_REDISTRIBUTOR_STRIDE_BYTES;
+    const struct gic_block *block = gic_find_block(offset);
 
-    if (index >= gic->machine->vcpu_count || (*offset & (width_bytes - 1)))
-        return false;
-    *vcpu_id = (uint32_t)index;
-    *is_sgi_frame = *offset & FRAME_BYTES;
-    *offset %= FRAME_BYTES;
-    return true;
+    if (block)
+        gic_bank_write(&gic->bank, block, offset, width_bytes, value);
+}
+
+// Sets the bank to the vCPU whose frames an access lies in. False: no such vCPU, or not aligned.
+static bool select_vcpu(struct gic_redistributors *gic, uint64_t offset, unsigned width_bytes)
+{
+    const uint64_t index = offset / GIC_REDISTRIBUTOR_STRIDE_BYTES;
+
+    gic->bank.vcpu_id = (uint32_t)index;
+    return index < gic->bank.machine->vcpu_count && (offset & (width_bytes - 1)) == 0;
 }
 
 static uint64_t gic_redistributors_read(void *device, uint64_t offset, unsigned width_bytes)
 {
-    const struct gic_redistributors *gic = device;
-    uint32_t vcpu_id;
-    bool is_sgi_frame;
-    uint64_t value;
+    struct gic_redistributors *gic = device;
 
-    if (!find_frame(gic, &offset, width_bytes, &vcpu_id, &is_sgi_frame))
+    if (!select_vcpu(gic, offset, width_bytes))
         return 0;
-    if (!is_sgi_frame)
-        return read_rd_frame(gic, vcpu_id, offset, width_bytes);
-    const struct gic_bank bank = private_bank(gic, vcpu_id);
-    return gic_bank_read(&bank, offset, width_bytes, &value) ? value : 0;
+    if (offset & FRAME_BYTES)
+        return read_sgi_frame(gic, offset % FRAME_BYTES, width_bytes);
+    return read_rd_frame(gic, gic->bank.vcpu_id, offset % FRAME_BYTES, width_bytes);
 }
 
 static void gic_redistributors_write(void *device, uint64_t offset, unsigned width_bytes,
                                      uint64_t value)
 {
     struct gic_redistributors *gic = device;
-    uint32_t vcpu_id;
-    bool is_sgi_frame;
 
-    if (!find_frame(gic, &offset, width_bytes, &vcpu_id, &is_sgi_frame))
+    if (!select_vcpu(gic, offset, width_bytes))
         return;
-    if (is_sgi_frame) {
-        const struct gic_bank bank = private_bank(gic, vcpu_id);
-        (void)gic_bank_write(&bank, offset, width_bytes, value); // other registers ignore it
-    } else {
-        write_rd_frame(gic, vcpu_id, offset, width_bytes, value);
-    }
+    if (offset & FRAME_BYTES)
+        write_sgi_frame(gic, offset % FRAME_BYTES, width_bytes, value);
+    else
+        write_rd_frame(gic, gic->bank.vcpu_id, offset % FRAME_BYTES, width_bytes, value);
 }
 
 static void gic_redistributors_reset(void *device)
 {
     struct gic_redistributors *gic = device;
 
-    for (uint32_t i = 0; i < gic->machine->vcpu_count; i++) {
-        const struct gic_bank bank = private_bank(gic, i);
-        gic_bank_reset(&bank);
+    for (uint32_t i = 0; i < gic->bank.machine->vcpu_count; i++) {
+        gic->bank.vcpu_id = i;
+        gic_bank_reset(&gic->bank);
         gic->is_asleep[i] = true;
         if (!gic->lpis)
             continue;
@@ -200,7 +198,7 @@ void gic_redistributors_init(struct gic_redistributors *gic, const struct gic_ma
                              struct gic_lpis *lpis)
 {
     memset(gic, 0, sizeof(*gic));
-    gic->machine = machine;
+    gic->bank = (struct gic_bank){.machine = machine, .count = GIC_PRIVATE_COUNT};
     gic->lpis = lpis;
     memset(gic->is_asleep, true, sizeof(gic->is_asleep));
 }

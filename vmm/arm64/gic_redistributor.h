@@ -9,13 +9,14 @@
 // descriptions".
 #pragma once
 
+#include "vmm/arm64/gic_bank.h"
 #include "vmm/arm64/gic_lpi.h"
 #include "vmm/device.h"
 
 #define GIC_REDISTRIBUTOR_STRIDE_BYTES 0x20000u // of them there are vcpu_count
 
 struct gic_redistributors {
-    const struct gic_machine *machine;
+    struct gic_bank bank;  // bank.vcpu_id is the one whose frame is accessed
     struct gic_lpis *lpis; // NULL: there are no LPIs
     bool is_asleep[GIC_VCPUS_MAX];
 };
