@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct device_ops *const ranges[] = {&ns16550_ops};
     struct world world = {.room = 3};
-    struct ns16550_host host = {transmit, receive_ready, &world};
+    struct uart_host host = {transmit, receive_ready, &world};
     struct chip_fuzz fuzz = {
         .ranges = ranges, .range_count = 1, .range_size = 10, .chip = &world, .event = event};
 

@@ -30,7 +30,7 @@ static void note_ready(void *context)
 
 static void start(struct fixture *f)
 {
-    struct ns16550_host host = {.transmit = take, .receive_ready = note_ready, .context = f};
+    struct uart_host host = {.transmit = take, .receive_ready = note_ready, .context = f};
 
     memset(f, 0, sizeof(*f));
     f->sink_room = SIZE_MAX;

@@ -391,7 +391,7 @@ const struct device_ops ns16550_ops = {
     .reset = ns16550_reset,
 };
 
-void ns16550_init(struct ns16550 *uart, const struct ns16550_host *host, struct irq_line irq)
+void ns16550_init(struct ns16550 *uart, const struct uart_host *host, struct irq_line irq)
 {
     memset(uart, 0, sizeof(*uart));
     uart->host = *host;
@@ -418,3 +418,20 @@ void ns16550_writable(struct ns16550 *uart)
     drain_transmit_fifo(uart);
     update_irq(uart);
 }
+
+static void init(void *uart, const struct uart_host *host, struct irq_line irq)
+{
+    ns16550_init(uart, host, irq);
+}
+
+static size_t receive(void *uart, const uint8_t *bytes, size_t count)
+{
+    return ns16550_receive(uart, bytes, count);
+}
+
+static void writable(void *uart)
+{
+    ns16550_writable(uart);
+}
+
+const struct uart_ops ns16550_uart_ops = {.init = init, .receive = receive, .writable = writable};

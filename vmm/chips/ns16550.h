@@ -10,24 +10,10 @@
 // gate of the PC's serial adapters: no interrupt while MCR OUT2 is clear or the loopback is on.
 #pragma once
 
-#include "vmm/device.h"
-
-#include <stddef.h>
+#include "vmm/chips/uart.h"
 
 #define NS16550_PORT_COUNT 8
 #define NS16550_FIFO_BYTES 16
-
-// What the owner provides. None of these may be NULL, and `transmit` must not call into the UART
-// again.
-struct ns16550_host {
-    // Takes up to `count` bytes and returns how many; when it takes fewer, the owner calls
-    // ns16550_writable as soon as it can take more.
-    size_t (*transmit)(void *context, const uint8_t *bytes, size_t count);
-    // The receive FIFO has run empty after ns16550_receive had to refuse bytes. May call
-    // ns16550_receive.
-    void (*receive_ready)(void *context);
-    void *context;
-};
 
 struct ns16550_fifo {
     uint8_t bytes[NS16550_FIFO_BYTES];
@@ -36,7 +22,7 @@ struct ns16550_fifo {
 };
 
 struct ns16550 {
-    struct ns16550_host host;
+    struct uart_host host;
     struct irq_line irq;
     struct ns16550_fifo receive_fifo;
     struct ns16550_fifo transmit_fifo;
@@ -50,12 +36,10 @@ struct ns16550 {
 
 // Ports relative to the UART's base.
 extern const struct device_ops ns16550_ops;
+extern const struct uart_ops ns16550_uart_ops;
 
-void ns16550_init(struct ns16550 *uart, const struct ns16550_host *host, struct irq_line irq);
+void ns16550_init(struct ns16550 *uart, const struct uart_host *host, struct irq_line irq);
 
-// Puts bytes into the receive FIFO and returns how many it took; host->receive_ready follows if not
-// all.
+// As struct uart_ops says.
 size_t ns16550_receive(struct ns16550 *uart, const uint8_t *bytes, size_t count);
-
-// The sink has room again: sends what the transmit FIFO holds.
 void ns16550_writable(struct ns16550 *uart);

@@ -19,7 +19,7 @@ static void send_batch(void *context)
 
     serial->is_batch_open = false;
     terminal_flush(&serial->terminal);
-    ns16550_writable(&serial->uart); // a reader that has gone must not keep what it refused
+    serial->ops->writable(serial->uart); // a reader that has gone must not keep what it refused
 }
 
 static size_t transmit(void *context, const uint8_t *bytes, size_t count)
@@ -50,8 +50,8 @@ static void feed(struct serial *serial)
         }
         if (serial->input_count == 0)
             return;
-        const size_t taken = ns16550_receive(&serial->uart, serial->input + serial->input_first,
-                                             serial->input_count);
+        const size_t taken = serial->ops->receive(serial->uart, serial->input + serial->input_first,
+                                                  serial->input_count);
         serial->input_first += taken;
         serial->input_count -= taken;
         if (serial->input_count > 0)
@@ -64,14 +64,17 @@ static void receive_ready(void *context)
     feed(context);
 }
 
-mx_status_t serial_init(struct serial *serial, struct irq_line irq, struct system_timer *timers)
+mx_status_t serial_init(struct serial *serial, const struct uart_ops *ops, void *uart,
+                        struct irq_line irq, struct system_timer *timers)
 {
-    const struct ns16550_host nothing = {.transmit = discard, .receive_ready = no_input};
-    const struct ns16550_host host = {
+    const struct uart_host nothing = {.transmit = discard, .receive_ready = no_input};
+    const struct uart_host host = {
         .transmit = transmit, .receive_ready = receive_ready, .context = serial};
 
     serial->has_terminal = timers != NULL;
-    ns16550_init(&serial->uart, timers ? &host : &nothing, irq);
+    serial->ops = ops;
+    serial->uart = uart;
+    ops->init(uart, timers ? &host : &nothing, irq);
     if (!timers)
         return MX_OK;
     terminal_init(&serial->terminal, timers->guest->port, guest_event_key(GUEST_EVENT_SERIAL, 0));
@@ -82,7 +85,7 @@ void serial_attach(struct serial *serial, mx_handle_t stream)
 {
     terminal_attach(&serial->terminal, stream);
     // What the reader before had kept the UART from sending.
-    ns16550_writable(&serial->uart);
+    serial->ops->writable(serial->uart);
 }
 
 mx_handle_t serial_detach(struct serial *serial)
@@ -95,6 +98,6 @@ void serial_event(struct serial *serial, uint64_t key)
 {
     terminal_event(&serial->terminal, key);
     terminal_flush(&serial->terminal);
-    ns16550_writable(&serial->uart);
+    serial->ops->writable(serial->uart);
     feed(serial);
 }

@@ -201,13 +201,13 @@ static const struct device_row {
     {"rtc", SPACE_IO, PC_RTC_PORT, MC146818_PORT_COUNT, &mc146818_ops,
      offsetof(struct machine, rtc)},
     {"com1", SPACE_IO, PC_COM1_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, com[0].uart)},
+     offsetof(struct machine, uarts[0])},
     {"com2", SPACE_IO, PC_COM2_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, com[1].uart)},
+     offsetof(struct machine, uarts[1])},
     {"com3", SPACE_IO, PC_COM3_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, com[2].uart)},
+     offsetof(struct machine, uarts[2])},
     {"com4", SPACE_IO, PC_COM4_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, com[3].uart)},
+     offsetof(struct machine, uarts[3])},
     {"acpi pm", SPACE_IO, PC_PM_PORT, ACPI_PM_PORT_COUNT, &acpi_pm_ops,
      offsetof(struct machine, pm)},
     {"ioapic", SPACE_MEMORY, PC_IOAPIC_BASE, IOAPIC_SIZE_BYTES, &ioapic_ops,
@@ -301,7 +301,8 @@ static mx_status_t init_serial(struct machine *machine)
     mx_status_t status = MX_OK;
 
     for (unsigned i = 0; status == MX_OK && i < PC_COM_COUNT; i++)
-        status = serial_init(&machine->com[i], make_line(machine, ports[i].source, ports[i].irq),
+        status = serial_init(&machine->com[i], &ns16550_uart_ops, &machine->uarts[i],
+                             make_line(machine, ports[i].source, ports[i].irq),
                              i == 0 ? &machine->timers : NULL);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "vmm/chips/i8259.h"
 #include "vmm/chips/ioapic.h"
 #include "vmm/chips/mc146818.h"
+#include "vmm/chips/ns16550.h"
 #include "vmm/monitor/machine.h"
 #include "vmm/monitor/portable/access_map.h"
 #include "vmm/monitor/serial.h"
@@ -34,6 +35,7 @@ struct machine {
     struct i8254 pit;
     struct i8042 keyboard;
     struct mc146818 rtc;
+    struct ns16550 uarts[PC_COM_COUNT];
     struct serial com[PC_COM_COUNT];
     struct acpi_pm pm;
     struct ioapic ioapic;
