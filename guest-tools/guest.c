@@ -226,6 +226,7 @@ static const struct option launch_options[] = {
     OVERRIDE("memory", "SIZE", "memory, like 512M"),
     OVERRIDE("kernel", "PATH", "kernel in the package"),
     OVERRIDE("ramdisk", "PATH", "ramdisk in the package"),
+    OVERRIDE("dtb-overlay", "PATH", "device tree overlay in the package"),
     OVERRIDE("cmdline", "TEXT", "kernel command line"),
     {.name = "cmdline-add",
      .kind = OPTION_TEXT,

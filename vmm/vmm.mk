@@ -9,7 +9,7 @@ USER_PROGRAMS += guest_manager virtio-block virtio-console virtio-rng
 # Where the architecture has a machine for guests.
 USER_PROGRAMS += $(if $(wildcard vmm/monitor/$(ARCH_DIR)),vmm)
 USER_SRCS_vmm := $(wildcard $(addsuffix /*.c,vmm/monitor vmm/monitor/portable vmm/monitor/$(ARCH_DIR) \
-	vmm/config vmm/loader vmm/chips vmm/memory vmm/pci vmm/$(ARCH_DIR))) \
+	vmm/config vmm/loader vmm/loader/$(ARCH_DIR) vmm/chips vmm/memory vmm/pci vmm/$(ARCH_DIR))) \
 	vmm/terminal/terminal.c vmm/virtio/virtio_pci.c vmm/virtio/protocol.c
 USER_SRCS_guest_manager := $(wildcard vmm/manager/*.c)
 USER_SRCS_virtio-block := vmm/device/virtio_block.c vmm/virtio/block.c vmm/virtio/block_backend.c $(VMM_DEVICE_SRCS)

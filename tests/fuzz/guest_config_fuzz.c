@@ -37,6 +37,7 @@ static void check_config(const struct guest_config *config)
     }
     check_path(config->kernel);
     check_path(config->ramdisk);
+    check_path(config->dtb_overlay);
 }
 
 // Overrides each key of the table with the whole input.

@@ -127,6 +127,7 @@ TEST(guest_config_reads_every_key)
     ASSERT_OK(parse_file(EXAMPLES "good/everything.cfg"));
     EXPECT_STR_EQ(config.kernel, "data/bzImage");
     EXPECT_STR_EQ(config.ramdisk, "data/ramdisk");
+    EXPECT_STR_EQ(config.dtb_overlay, "data/board.dtbo");
     EXPECT_STR_EQ(config.cmdline, "root=/dev/vda ro console=ttyS0 quiet");
     EXPECT_EQ(config.cpu_count, 4u);
     EXPECT_EQ(config.memory_bytes, UINT64_C(512) << 20);
@@ -154,6 +155,7 @@ TEST(guest_config_has_defaults)
     EXPECT_EQ(config.block_count, 0u);
     EXPECT_STR_EQ(config.cmdline, "");
     EXPECT_STR_EQ(config.ramdisk, "");
+    EXPECT_STR_EQ(config.dtb_overlay, "");
 }
 
 TEST(guest_config_decodes_escapes)

@@ -1,8 +1,8 @@
 // The 64-bit boot protocol of Linux/x86, with synthetic images and with every lie a header can
 // tell.
 #include "tests/unit/linux_loader_fixture.h"
-#include "vmm/loader/linux_bzimage.h"
-#include "vmm/loader/x86_boot_tables.h"
+#include "vmm/loader/x86_64/linux_bzimage.h"
+#include "vmm/loader/x86_64/x86_boot_tables.h"
 
 #define SETUP_BYTES ((2 + 1) * 512)
 #define CODE_BYTES  0x1000
@@ -14,7 +14,7 @@ static uint8_t image[IMAGE_BYTES];
 
 static mx_status_t load(void)
 {
-    return linux_bzimage_load(&loader_request, &loader_state);
+    return linux_bzimage_load(&loader_request, &loader_map, &loader_state);
 }
 
 // A good image that can be loaded anywhere, and a guest to load it.
@@ -52,7 +52,7 @@ TEST(code_goes_to_its_preferred_address)
 {
     set_up();
     ASSERT_OK(load());
-    EXPECT_EQ(loader_state.mode, BOOT_MODE_LONG);
+    EXPECT_EQ(loader_state.mode, X86_BOOT_MODE_LONG);
     EXPECT_EQ(loader_state.rip, PREFERRED + 0x200);
     EXPECT_EQ(loader_state.kernel.size_bytes, INIT_SIZE);
     EXPECT_EQ(guest_read(PREFERRED, 1), 0xc3);
@@ -243,10 +243,27 @@ TEST(every_lie_in_the_header_is_refused)
     }
 }
 
+// Struct setup_data: the next one's address, type, size, then the bytes.
+TEST(device_tree_is_in_the_setup_data)
+{
+    static const uint8_t TREE[100] = {0xd0, 0x0d, 0xfe, 0xed};
+    set_up();
+    loader_request.device_tree_overlay = (struct boot_blob){TREE, sizeof(TREE)};
+    EXPECT_OK(load());
+    uint64_t data = guest_read(loader_state.rsi + 0x250, 8);
+    EXPECT_TRUE(boot_range_contains(&loader_map.tables, data, 16 + sizeof(TREE)));
+    EXPECT_EQ(guest_read(data, 8), 0);
+    EXPECT_EQ(guest_read(data + 8, 4), 2);
+    EXPECT_EQ(guest_read(data + 12, 4), sizeof(TREE));
+    EXPECT_EQ(guest_read(data + 16, 4), 0xedfe0dd0);
+    loader_request.device_tree_overlay.size_bytes = UINT64_C(1) << 33;
+    expect_refused(MX_ERR_INVALID_ARGS, "dtb-overlay");
+}
+
 TEST(map_that_promises_absent_memory_is_an_error)
 {
     set_up();
-    loader_map.low_ram.size_bytes = UINT64_C(0x80000000);
+    loader_request.low_ram.size_bytes = UINT64_C(0x80000000);
     put(image + 0x258, 0x40000000, 8);
     expect_refused(MX_ERR_OUT_OF_RANGE, "does not exist");
 }
@@ -254,11 +271,11 @@ TEST(map_that_promises_absent_memory_is_an_error)
 TEST(malformed_maps_are_refused)
 {
     set_up();
-    loader_map.low_ram.size_bytes = UINT64_MAX;
-    expect_refused(MX_ERR_INVALID_ARGS, "4 GiB");
+    loader_request.low_ram.size_bytes = UINT64_MAX;
+    expect_refused(MX_ERR_INVALID_ARGS, "wrong side");
     set_up();
-    loader_map.high_ram = (struct boot_range){HIGH_START, UINT64_MAX};
-    expect_refused(MX_ERR_INVALID_ARGS, "4 GiB");
+    loader_request.high_ram = (struct boot_range){HIGH_START, UINT64_MAX};
+    expect_refused(MX_ERR_INVALID_ARGS, "wrong side");
     set_up();
     loader_map.e820_count = BOOT_E820_ENTRY_MAX + 1;
     expect_refused(MX_ERR_INVALID_ARGS, "129 entries");

@@ -1,7 +1,7 @@
 // PVH boot of ELF kernels, with a synthetic vmlinux and with every lie its headers can tell.
 #include "tests/unit/linux_loader_fixture.h"
-#include "vmm/loader/kernel_image.h"
-#include "vmm/loader/linux_elf.h"
+#include "vmm/loader/x86_64/kernel_image.h"
+#include "vmm/loader/x86_64/linux_elf.h"
 
 #define SEGMENT_0   64 // program headers
 #define SEGMENT_1   (SEGMENT_0 + 56)
@@ -19,7 +19,7 @@ static uint8_t image[IMAGE_BYTES];
 
 static mx_status_t load(void)
 {
-    return linux_elf_load(&loader_request, &loader_state);
+    return linux_elf_load(&loader_request, &loader_map, &loader_state);
 }
 
 static void put_segment(unsigned at, uint32_t type, uint64_t offset, uint64_t address,
@@ -71,7 +71,7 @@ TEST(segments_are_loaded_and_their_rest_is_cleared)
 {
     set_up();
     ASSERT_OK(load());
-    EXPECT_EQ(loader_state.mode, BOOT_MODE_PROTECTED_32);
+    EXPECT_EQ(loader_state.mode, X86_BOOT_MODE_PROTECTED_32);
     EXPECT_EQ(loader_state.rip, ENTRY);
     EXPECT_EQ(loader_state.cr3, 0);
     EXPECT_EQ(guest_read(LOAD_0 + CODE_BYTES - 1, 1), 0xc3);
@@ -193,7 +193,7 @@ TEST(kernel_files_are_told_apart_by_their_first_bytes)
 {
     set_up();
     EXPECT_EQ(kernel_image_sniff(&loader_request.kernel), KERNEL_IMAGE_LINUX_ELF);
-    EXPECT_OK(kernel_image_load(&loader_request, &loader_state));
+    EXPECT_OK(kernel_image_load(&loader_request, &loader_map, &loader_state));
     memset(image, 0, 4);
     EXPECT_EQ(kernel_image_sniff(&loader_request.kernel), KERNEL_IMAGE_UNKNOWN);
     memcpy(image + 0x202, "HdrS", 4);
@@ -207,8 +207,16 @@ static void expect_advice(const char *bytes, size_t count, const char *advice)
     set_up();
     loader_request.kernel = (struct boot_blob){bytes, count};
     EXPECT_STATUS(count ? MX_ERR_NOT_SUPPORTED : MX_ERR_IO_DATA_INTEGRITY,
-                  kernel_image_load(&loader_request, &loader_state));
+                  kernel_image_load(&loader_request, &loader_map, &loader_state));
     EXPECT_TRUE(strstr(loader_reason, advice) != NULL);
+}
+
+TEST(device_tree_is_refused)
+{
+    set_up();
+    loader_request.device_tree_overlay = (struct boot_blob){"x", 1};
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, load());
+    EXPECT_TRUE(strstr(loader_reason, "dtb-overlay") != NULL);
 }
 
 TEST(files_that_are_no_kernels_get_a_reason)

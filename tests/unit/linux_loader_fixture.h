@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "tests/test.h"
-#include "vmm/loader/boot.h"
+#include "vmm/loader/x86_64/x86_boot.h"
 
 #define LOW_BYTES  (UINT64_C(16) << 20)
 #define HIGH_BYTES (UINT64_C(4) << 20)
@@ -18,25 +18,22 @@ static const struct boot_e820_entry LOADER_E820[] = {
     {0xe0000, 0x20000, BOOT_E820_RESERVED},
     {0x100000, LOW_BYTES - 0x100000, BOOT_E820_RAM},
     {HIGH_START, HIGH_BYTES, BOOT_E820_RAM}};
-static struct boot_memory_map loader_map;
+static struct x86_boot_map loader_map;
 static char loader_reason[160];
 static struct boot_request loader_request;
-static struct boot_state loader_state;
+static struct x86_boot_state loader_state;
 
 static inline void loader_set_up(const void *kernel, uint64_t kernel_bytes)
 {
     loader_memory = (struct guest_memory){0};
     EXPECT_OK(guest_memory_add_region(&loader_memory, 0, LOW_BYTES, loader_low));
     EXPECT_OK(guest_memory_add_region(&loader_memory, HIGH_START, HIGH_BYTES, loader_high));
-    loader_map = (struct boot_memory_map){.tables = {0x1000, 0x9e000},
-                                          .low_ram = {0x100000, LOW_BYTES - 0x100000},
-                                          .high_ram = {HIGH_START, HIGH_BYTES},
-                                          .e820 = LOADER_E820,
-                                          .e820_count = 4,
-                                          .rsdp = 0xe0010};
+    loader_map = (struct x86_boot_map){
+        .tables = {0x1000, 0x9e000}, .e820 = LOADER_E820, .e820_count = 4, .rsdp = 0xe0010};
     loader_reason[0] = '\0';
     loader_request = (struct boot_request){.memory = &loader_memory,
-                                           .map = &loader_map,
+                                           .low_ram = {0x100000, LOW_BYTES - 0x100000},
+                                           .high_ram = {HIGH_START, HIGH_BYTES},
                                            .kernel = {kernel, kernel_bytes},
                                            .command_line = "console=ttyS0",
                                            .reason = loader_reason,

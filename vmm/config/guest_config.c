@@ -120,6 +120,11 @@ static mx_status_t set_ramdisk(struct guest_config *config, const struct value *
     return set_path(config->ramdisk, value);
 }
 
+static mx_status_t set_dtb_overlay(struct guest_config *config, const struct value *value)
+{
+    return set_path(config->dtb_overlay, value);
+}
+
 // --- command line -------------------------------------------------------------------------------
 
 static mx_status_t check_cmdline(const struct value *value)
@@ -327,6 +332,7 @@ static mx_status_t set_pci_ports(struct guest_config *config, const struct value
 static const struct key keys[] = {
     {"kernel", false, false, false, EXPECTED_PATH, set_kernel},
     {"ramdisk", false, false, false, EXPECTED_PATH, set_ramdisk},
+    {"dtb-overlay", false, false, false, EXPECTED_PATH, set_dtb_overlay},
     {"cmdline", false, false, false, "a string", set_cmdline},
     {"cmdline-add", false, false, true, EXPECTED_TEXTS, add_cmdline},
     {"block", false, false, true, EXPECTED_TEXTS, add_block},

@@ -3,6 +3,8 @@
 // The file is one JSON object:
 //   kernel       string       path of the kernel in the package; required
 //   ramdisk      string       path of the initial ramdisk in the package
+//   dtb-overlay  string       path of a device tree overlay in the package, applied to the machine's
+//                             device tree (arm64), or a whole tree that the kernel is given (x86)
 //   cmdline      string       kernel command line
 //   cmdline-add  string|array appended to cmdline, each after a space
 //   block        string|array disks in order (vda, vdb, ...); each is words separated by commas, in
@@ -60,6 +62,7 @@ struct guest_block {
 struct guest_config {
     char kernel[GUEST_CONFIG_PATH_BYTES_MAX];
     char ramdisk[GUEST_CONFIG_PATH_BYTES_MAX]; // "" when there is none
+    char dtb_overlay[GUEST_CONFIG_PATH_BYTES_MAX]; // "" when there is none
     char cmdline[GUEST_CONFIG_CMDLINE_BYTES_MAX];
     char cmdline_add[GUEST_CONFIG_CMDLINE_BYTES_MAX]; // joined by guest_config_finish; "" after it
     struct guest_block blocks[GUEST_CONFIG_BLOCKS_MAX];

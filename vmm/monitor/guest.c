@@ -32,7 +32,7 @@ static mx_status_t map_ram_here(struct guest *guest)
         status = guest_memory_add_region(&guest->memory, 0, guest->low_bytes,
                                          (void *)(uintptr_t)address);
     if (status == MX_OK && guest->high_bytes > 0)
-        status = guest_memory_add_region(&guest->memory, GUEST_HIGH_RAM, guest->high_bytes,
+        status = guest_memory_add_region(&guest->memory, guest->high_base, guest->high_bytes,
                                          (void *)(uintptr_t)(address + guest->low_bytes));
     return status;
 }
@@ -45,15 +45,16 @@ static mx_status_t create_ram(struct guest *guest)
     if (status == MX_OK)
         status = map_ram_in_guest(guest, 0, 0, guest->low_bytes);
     if (status == MX_OK)
-        status = map_ram_in_guest(guest, GUEST_HIGH_RAM, guest->low_bytes, guest->high_bytes);
+        status = map_ram_in_guest(guest, guest->high_base, guest->low_bytes, guest->high_bytes);
     return status == MX_OK ? map_ram_here(guest) : status;
 }
 
-mx_status_t guest_create(struct guest *guest, uint64_t low_max_bytes)
+mx_status_t guest_create(struct guest *guest, uint64_t low_max_bytes, uint64_t high_base)
 {
     const uint64_t memory_bytes = guest->config.memory_bytes;
 
     guest->low_bytes = memory_bytes < low_max_bytes ? memory_bytes : low_max_bytes;
+    guest->high_base = high_base;
     guest->high_bytes = memory_bytes - guest->low_bytes;
     mx_status_t status =
         mx_guest_create(guest->hypervisor, guest->job, &guest->handle, &guest->aspace);

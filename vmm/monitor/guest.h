@@ -64,8 +64,9 @@ struct guest {
     mx_handle_t handle; // the guest object
     mx_handle_t aspace;
     mx_handle_t ram;
-    uint64_t low_bytes;  // RAM from address 0
-    uint64_t high_bytes; // RAM from GUEST_HIGH_RAM, behind the low RAM in the memory object
+    uint64_t low_bytes; // RAM from address 0
+    uint64_t high_base;
+    uint64_t high_bytes; // RAM from high_base, behind the low RAM in the memory object
     struct guest_memory memory;
 
     struct mutex lock;
@@ -84,12 +85,11 @@ struct guest {
     struct vmm_ended end;
 };
 
-// Where RAM goes that does not fit below the devices.
-#define GUEST_HIGH_RAM (UINT64_C(1) << 32)
-
 // Makes the guest object and its RAM, for the configuration's memory_bytes of which at most
-// low_max_bytes go below the devices. NOT_SUPPORTED: this host cannot run guests. NO_MEMORY.
-MX_MUST_CHECK mx_status_t guest_create(struct guest *guest, uint64_t low_max_bytes);
+// low_max_bytes go below the devices and the rest to high_base. NOT_SUPPORTED: this host cannot run
+// guests. NO_MEMORY.
+MX_MUST_CHECK mx_status_t guest_create(struct guest *guest, uint64_t low_max_bytes,
+                                       uint64_t high_base);
 
 // Records why the guest ended, if it has not yet, and wakes the main thread, which tells the
 // manager and ends the process. Any thread.

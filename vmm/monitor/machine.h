@@ -14,6 +14,8 @@
 
 // How much RAM may lie below the machine's devices, from address 0.
 extern const uint64_t machine_low_ram_bytes;
+// Where RAM goes that does not fit there.
+extern const uint64_t machine_high_ram_base;
 // Whether a doorbell is cheaper by an I/O port than in memory.
 extern const bool machine_has_io_ports;
 
@@ -21,10 +23,9 @@ extern const bool machine_has_io_ports;
 MX_MUST_CHECK mx_status_t machine_create(struct guest *guest, struct machine **out);
 // Puts a PCI device on the bus, with its pin connected. NO_RESOURCES: no slot is free.
 MX_MUST_CHECK mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device);
-// Loads the kernel; every device is there. On failure `reason` says why.
-MX_MUST_CHECK mx_status_t machine_load(struct machine *machine, const struct boot_blob *kernel,
-                                       const struct boot_blob *ramdisk, char *reason,
-                                       size_t reason_bytes);
+// Loads the kernel; every device is there. The request has all but the ranges of RAM, which are the
+// machine's to choose. On failure its reason is filled.
+MX_MUST_CHECK mx_status_t machine_load(struct machine *machine, struct boot_request *request);
 
 // By the thread of the vCPU: its state before it runs for the first time. Only vCPU 0 starts by
 // itself.

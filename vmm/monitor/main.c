@@ -62,7 +62,7 @@ static mx_status_t configure(void)
 
 static mx_status_t create(void)
 {
-    mx_status_t status = guest_create(&guest, machine_low_ram_bytes);
+    mx_status_t status = guest_create(&guest, machine_low_ram_bytes, machine_high_ram_base);
 
     if (status == MX_ERR_NOT_SUPPORTED) {
         snprintf(message, sizeof(message),
@@ -92,20 +92,44 @@ static mx_status_t start_devices(void)
     return status;
 }
 
+// The files that start the guest; those that were not mapped have no bytes.
+struct boot_files {
+    struct guest_file kernel, ramdisk, overlay;
+};
+
+static mx_status_t map_files(struct boot_files *files)
+{
+    const struct guest_config *config = &guest.config;
+    mx_status_t status =
+        guest_files_map(&guest, "kernel", config->kernel, &files->kernel, message, sizeof(message));
+
+    if (status == MX_OK)
+        status = guest_files_map(&guest, "ramdisk", config->ramdisk, &files->ramdisk, message,
+                                 sizeof(message));
+    if (status == MX_OK)
+        status = guest_files_map(&guest, "dtb-overlay", config->dtb_overlay, &files->overlay,
+                                 message, sizeof(message));
+    return status;
+}
+
 static mx_status_t load(void)
 {
-    struct guest_file kernel, ramdisk;
-    mx_status_t status =
-        guest_files_map(&guest, "kernel", guest.config.kernel, &kernel, message, sizeof(message));
+    struct boot_files files = {.kernel = {.mapped_bytes = 0}};
+    mx_status_t status = map_files(&files);
 
-    if (status != MX_OK)
-        return status;
-    status = guest_files_map(&guest, "ramdisk", guest.config.ramdisk, &ramdisk, message,
-                             sizeof(message));
-    if (status == MX_OK)
-        status = machine_load(guest.machine, &kernel.blob, &ramdisk.blob, message, sizeof(message));
-    guest_files_unmap(&kernel);
-    guest_files_unmap(&ramdisk);
+    if (status == MX_OK) {
+        struct boot_request request = {.memory = &guest.memory,
+                                       .kernel = files.kernel.blob,
+                                       .ramdisk = files.ramdisk.blob,
+                                       .device_tree_overlay = files.overlay.blob,
+                                       .command_line = guest.config.cmdline,
+                                       .reason = message,
+                                       .reason_bytes = sizeof(message)};
+        status = machine_load(guest.machine, &request);
+    }
+    guest_files_unmap(&files.kernel);
+    guest_files_unmap(&files.ramdisk);
+    guest_files_unmap(&files.overlay);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include "vmm/chips/ioapic.h"
 #include "vmm/chips/mc146818.h"
 #include "vmm/chips/ns16550.h"
+#include "vmm/loader/x86_64/x86_boot.h"
 #include "vmm/monitor/machine.h"
 #include "vmm/monitor/portable/access_map.h"
 #include "vmm/monitor/serial.h"
@@ -47,7 +48,7 @@ struct machine {
     struct pci_trap pci_traps[PCI_SLOT_COUNT];
     bool is_config_shown;
 
-    struct boot_state boot; // of vCPU 0, by machine_load
+    struct x86_boot_state boot; // of vCPU 0, by machine_load
 };
 
 // The interrupt of INTA of the device in a slot.

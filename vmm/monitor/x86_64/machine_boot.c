@@ -1,17 +1,17 @@
 // From a kernel file to the first instruction: memory map, ACPI tables, and vCPU 0's registers.
 #include "vmm/monitor/x86_64/machine.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <machina/syscalls.h>
 
-#include "vmm/loader/kernel_image.h"
-#include "vmm/loader/x86_boot_tables.h"
+#include "vmm/loader/x86_64/kernel_image.h"
+#include "vmm/loader/x86_64/x86_boot_tables.h"
 #include "vmm/x86_64/acpi_tables.h"
 #include "vmm/x86_64/vcpu_regs.h"
 
 const uint64_t machine_low_ram_bytes = PC_LOW_RAM_MAX;
+const uint64_t machine_high_ram_base = PC_HIGH_RAM_BASE;
 const bool machine_has_io_ports = true;
 
 #define CR0_NE (UINT64_C(1) << 5)
@@ -84,7 +84,7 @@ static size_t fill_e820(const struct guest *guest, struct boot_e820_entry entrie
         (struct boot_e820_entry){PC_ECAM_BASE, PCI_ECAM_BUS_BYTES, BOOT_E820_RESERVED};
     if (guest->high_bytes > 0)
         entries[count++] =
-            (struct boot_e820_entry){GUEST_HIGH_RAM, guest->high_bytes, BOOT_E820_RAM};
+            (struct boot_e820_entry){PC_HIGH_RAM_BASE, guest->high_bytes, BOOT_E820_RAM};
     return count;
 }
 
@@ -96,39 +96,34 @@ static mx_status_t assign_bars(struct machine *machine)
     return pci_host_assign_bars(&machine->pci, &io, &memory);
 }
 
-mx_status_t machine_load(struct machine *machine, const struct boot_blob *kernel,
-                         const struct boot_blob *ramdisk, char *reason, size_t reason_bytes)
+static void set_ram(const struct guest *guest, struct boot_request *request)
+{
+    if (guest->low_bytes > PC_LOW_RAM_BASE)
+        request->low_ram = (struct boot_range){PC_LOW_RAM_BASE, guest->low_bytes - PC_LOW_RAM_BASE};
+    if (guest->high_bytes > 0)
+        request->high_ram = (struct boot_range){PC_HIGH_RAM_BASE, guest->high_bytes};
+}
+
+mx_status_t machine_load(struct machine *machine, struct boot_request *request)
 {
     const struct guest *guest = machine->guest;
     struct boot_e820_entry e820[E820_COUNT_MAX];
-    struct boot_memory_map map = {
+    struct x86_boot_map map = {
         .tables = {PC_BOOT_TABLES_BASE, PC_BOOT_TABLES_END - PC_BOOT_TABLES_BASE},
-        .low_ram = {PC_LOW_RAM_BASE,
-                    guest->low_bytes > PC_LOW_RAM_BASE ? guest->low_bytes - PC_LOW_RAM_BASE : 0},
         .e820 = e820,
         .e820_count = fill_e820(guest, e820),
     };
-    if (guest->high_bytes > 0)
-        map.high_ram = (struct boot_range){GUEST_HIGH_RAM, guest->high_bytes};
 
     mx_status_t status = assign_bars(machine);
     if (status == MX_OK)
         status = machine_show_registers(machine);
     if (status == MX_OK)
         status = build_acpi(machine, &map.rsdp);
-    if (status != MX_OK) {
-        snprintf(reason, reason_bytes, "the machine cannot be described to the guest: %s",
-                 mx_status_string(status));
-        return status;
-    }
-    const struct boot_request request = {.memory = &guest->memory,
-                                         .map = &map,
-                                         .kernel = *kernel,
-                                         .ramdisk = *ramdisk,
-                                         .command_line = guest->config.cmdline,
-                                         .reason = reason,
-                                         .reason_bytes = reason_bytes};
-    return kernel_image_load(&request, &machine->boot);
+    if (status != MX_OK)
+        return boot_fail(request, status, "the machine cannot be described to the guest: %s",
+                         mx_status_string(status));
+    set_ram(guest, request);
+    return kernel_image_load(request, &map, &machine->boot);
 }
 
 // --- registers ----------------------------------------------------------------------------------
@@ -139,9 +134,9 @@ static struct mx_x86_segment_register flat_segment(uint16_t selector, uint16_t a
         .selector = selector, .attributes = attributes, .limit = UINT32_MAX};
 }
 
-static void set_segments(const struct boot_state *boot, struct mx_vcpu_state *state)
+static void set_segments(const struct x86_boot_state *boot, struct mx_vcpu_state *state)
 {
-    const bool is_long = boot->mode == BOOT_MODE_LONG;
+    const bool is_long = boot->mode == X86_BOOT_MODE_LONG;
 
     for (unsigned i = MX_X86_ES; i <= MX_X86_GS; i++)
         state->segment[i] = flat_segment(boot->data_selector, ATTRIBUTES_DATA);
@@ -156,13 +151,13 @@ static void set_segments(const struct boot_state *boot, struct mx_vcpu_state *st
     state->idt_limit = 0;
 }
 
-static void set_mode(const struct boot_state *boot, struct mx_vcpu_state *state)
+static void set_mode(const struct x86_boot_state *boot, struct mx_vcpu_state *state)
 {
     state->cr0 = X86_CR0_PE | CR0_ET | CR0_NE;
     state->cr3 = 0;
     state->cr4 = 0;
     state->efer = 0;
-    if (boot->mode != BOOT_MODE_LONG)
+    if (boot->mode != X86_BOOT_MODE_LONG)
         return;
     state->cr0 |= X86_CR0_PG;
     state->cr3 = boot->cr3;
@@ -172,7 +167,7 @@ static void set_mode(const struct boot_state *boot, struct mx_vcpu_state *state)
 
 mx_status_t machine_start_vcpu(struct machine *machine, struct guest_vcpu *vcpu)
 {
-    const struct boot_state *boot = &machine->boot;
+    const struct x86_boot_state *boot = &machine->boot;
     struct mx_vcpu_state state;
 
     if (vcpu->id != 0)

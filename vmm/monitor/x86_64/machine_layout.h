@@ -18,6 +18,7 @@
 #define PC_ECAM_BASE        0xe0000000ull
 #define PC_IOAPIC_BASE      0xfec00000ull
 #define PC_LOCAL_APIC_BASE  0xfee00000ull
+#define PC_HIGH_RAM_BASE    0x100000000ull
 
 // I/O ports.
 #define PC_PIC_MASTER_PORT 0x20

@@ -1,9 +1,9 @@
 // The Linux/x86 64-bit boot protocol; the contract is in the header.
-#include "vmm/loader/linux_bzimage.h"
+#include "vmm/loader/x86_64/linux_bzimage.h"
 
 #include <string.h>
 
-#include "vmm/loader/x86_boot_tables.h"
+#include "vmm/loader/x86_64/x86_boot_tables.h"
 
 // Offsets are the same in the file and in the zero page.
 #define SETUP_HEADER_OFFSET    0x1f1
@@ -28,6 +28,8 @@
 #define XLF_KERNEL_64           0x0001
 #define XLF_ABOVE_4G            0x0002
 #define LOADER_UNDEFINED        0xff
+
+#define SETUP_DTB 2 // the type of a device tree in the list at setup_data
 
 #define ONE_MIB                    UINT64_C(0x100000)
 #define ALIGNMENT_MAX              (UINT32_C(1) << 30)
@@ -108,6 +110,14 @@ struct zero_page {
 _Static_assert(sizeof(struct zero_page) == PAGE_BYTES, "zero page");
 _Static_assert(offsetof(struct zero_page, header) == SETUP_HEADER_OFFSET, "zero page");
 _Static_assert(offsetof(struct zero_page, e820) == 0x2d0, "zero page");
+
+// struct setup_data; its data follows.
+struct setup_data {
+    uint64_t next;
+    uint32_t type;
+    uint32_t size_bytes;
+};
+_Static_assert(sizeof(struct setup_data) == 16, "setup data");
 
 // The image once it is judged: a copy of the header, and the code that follows the setup sectors.
 struct bzimage {
@@ -213,7 +223,7 @@ static mx_status_t check_sizes(const struct boot_request *request, struct bzimag
 static mx_status_t choose_address(const struct boot_request *request,
                                   const struct setup_header *header, uint64_t *address)
 {
-    const struct boot_range *ram = &request->map->low_ram;
+    const struct boot_range *ram = &request->low_ram;
     uint64_t size_bytes = header->init_size;
     *address = header->pref_address;
     if (header->pref_address >= ONE_MIB &&
@@ -235,7 +245,7 @@ static mx_status_t choose_address(const struct boot_request *request,
 }
 
 static mx_status_t place_code(const struct boot_request *request, const struct bzimage *image,
-                              struct boot_state *state)
+                              struct x86_boot_state *state)
 {
     uint64_t address;
     mx_status_t status = choose_address(request, &image->header, &address);
@@ -254,7 +264,7 @@ static mx_status_t place_code(const struct boot_request *request, const struct b
 
 // The ramdisk, above the kernel. Its address is 64 bits only for kernels that say so.
 static mx_status_t place_ramdisk(const struct boot_request *request, const struct bzimage *image,
-                                 struct boot_state *state)
+                                 struct x86_boot_state *state)
 {
     bool may_be_high = image->header.xloadflags & XLF_ABOVE_4G;
     if (request->ramdisk.size_bytes > UINT32_MAX && !may_be_high)
@@ -266,7 +276,7 @@ static mx_status_t place_ramdisk(const struct boot_request *request, const struc
                               &state->ramdisk);
 }
 
-static void fill_e820(const struct boot_memory_map *map, struct zero_page *page)
+static void fill_e820(const struct x86_boot_map *map, struct zero_page *page)
 {
     page->e820_entry_count = (uint8_t)map->e820_count;
     for (size_t i = 0; i < map->e820_count; i++)
@@ -274,7 +284,7 @@ static void fill_e820(const struct boot_memory_map *map, struct zero_page *page)
                                                       map->e820[i].type};
 }
 
-static void fill_header(const struct bzimage *image, const struct boot_state *state,
+static void fill_header(const struct bzimage *image, const struct x86_boot_state *state,
                         struct zero_page *page)
 {
     struct setup_header *header = &page->header;
@@ -286,36 +296,64 @@ static void fill_header(const struct bzimage *image, const struct boot_state *st
     header->ramdisk_image = (uint32_t)state->ramdisk.start;
     header->ramdisk_size = (uint32_t)state->ramdisk.size_bytes;
     header->cmd_line_ptr = (uint32_t)state->command_line.start;
-    header->setup_data = 0;
     page->ext_ramdisk_image = (uint32_t)(state->ramdisk.start >> 32);
     page->ext_ramdisk_size = (uint32_t)(state->ramdisk.size_bytes >> 32);
     page->ext_cmd_line_ptr = (uint32_t)(state->command_line.start >> 32);
 }
 
-static mx_status_t place_zero_page(struct boot_arena *arena, const struct bzimage *image,
-                                   struct boot_state *state)
+// The device tree, if there is one. It is the guest's own affair: Linux judges it by itself.
+static mx_status_t place_device_tree(struct x86_boot_arena *arena, uint64_t *address)
+{
+    const struct boot_request *request = arena->request;
+    const struct boot_blob *tree = &request->device_tree_overlay;
+    struct setup_data data = {.type = SETUP_DTB, .size_bytes = (uint32_t)tree->size_bytes};
+
+    *address = 0;
+    if (tree->size_bytes == 0)
+        return MX_OK;
+    if (tree->size_bytes > ONE_MIB)
+        return boot_fail(request, MX_ERR_INVALID_ARGS,
+                         "dtb-overlay: %llu bytes, a kernel takes at most 1 MiB",
+                         (unsigned long long)tree->size_bytes);
+    mx_status_t status =
+        x86_boot_arena_take(arena, sizeof(data) + tree->size_bytes, 16, "dtb-overlay", address);
+    if (status == MX_OK)
+        status = guest_memory_write(request->memory, *address, &data, sizeof(data));
+    if (status != MX_OK)
+        return status;
+    return guest_memory_write(request->memory, *address + sizeof(data), tree->data,
+                              tree->size_bytes);
+}
+
+static mx_status_t place_zero_page(struct x86_boot_arena *arena, const struct bzimage *image,
+                                   struct x86_boot_state *state)
 {
     const struct boot_request *request = arena->request;
     struct zero_page page;
-    mx_status_t status =
-        boot_arena_take(arena, sizeof(page), PAGE_BYTES, "boot parameters", &state->rsi);
+    uint64_t tree;
+    mx_status_t status = place_device_tree(arena, &tree);
+    if (status == MX_OK)
+        status =
+            x86_boot_arena_take(arena, sizeof(page), PAGE_BYTES, "boot parameters", &state->rsi);
     if (status != MX_OK)
         return status;
     memset(&page, 0, sizeof(page));
-    page.acpi_rsdp_addr = request->map->rsdp;
-    fill_e820(request->map, &page);
+    page.acpi_rsdp_addr = arena->map->rsdp;
+    fill_e820(arena->map, &page);
     fill_header(image, state, &page);
+    page.header.setup_data = tree;
     return guest_memory_write(request->memory, state->rsi, &page, sizeof(page));
 }
 
-mx_status_t linux_bzimage_load(const struct boot_request *request, struct boot_state *state)
+mx_status_t linux_bzimage_load(const struct boot_request *request, const struct x86_boot_map *map,
+                               struct x86_boot_state *state)
 {
     struct bzimage image;
-    struct boot_arena arena;
-    *state = (struct boot_state){.mode = BOOT_MODE_LONG,
-                                 .code_selector = X86_BOOT_CODE_64_SELECTOR,
-                                 .data_selector = X86_BOOT_DATA_SELECTOR};
-    mx_status_t status = boot_arena_init(&arena, request);
+    struct x86_boot_arena arena;
+    *state = (struct x86_boot_state){.mode = X86_BOOT_MODE_LONG,
+                                     .code_selector = X86_BOOT_CODE_64_SELECTOR,
+                                     .data_selector = X86_BOOT_DATA_SELECTOR};
+    mx_status_t status = x86_boot_arena_init(&arena, request, map);
     if (status == MX_OK)
         status = read_header(request, &image);
     if (status == MX_OK)
@@ -327,7 +365,8 @@ mx_status_t linux_bzimage_load(const struct boot_request *request, struct boot_s
     if (status == MX_OK)
         status = x86_boot_build_gdt(&arena, state);
     if (status == MX_OK)
-        status = boot_place_command_line(&arena, image.header.cmdline_size, &state->command_line);
+        status =
+            x86_boot_place_command_line(&arena, image.header.cmdline_size, &state->command_line);
     if (status == MX_OK)
         status = place_code(request, &image, state);
     if (status == MX_OK)

@@ -8,12 +8,12 @@
 
 #include <stdbool.h>
 
-#include "vmm/loader/boot.h"
+#include "vmm/loader/x86_64/x86_boot.h"
 
 // Whether the file begins like an ELF file.
 bool linux_elf_matches(const struct boot_blob *kernel);
 
 // Fills guest memory and *state; errors as linux_bzimage_load. Segments go to their physical
 // addresses, all in low RAM; the ramdisk goes above the highest of them.
-mx_status_t linux_elf_load(const struct boot_request *request,
-                           struct boot_state *state) MX_MUST_CHECK;
+mx_status_t linux_elf_load(const struct boot_request *request, const struct x86_boot_map *map,
+                           struct x86_boot_state *state) MX_MUST_CHECK;

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "vmm/loader/boot.h"
+#include "vmm/loader/x86_64/x86_boot.h"
 
 // Whether the file begins like a Linux/x86 boot image of any protocol version.
 bool linux_bzimage_matches(const struct boot_blob *kernel);
@@ -19,5 +19,5 @@ bool linux_bzimage_matches(const struct boot_blob *kernel);
 // (IO_DATA_INTEGRITY: not a whole bzImage; NOT_SUPPORTED: one that cannot be started this way), the
 // command line (INVALID_ARGS) or the guest's memory (NO_MEMORY, NO_SPACE, OUT_OF_RANGE,
 // INVALID_ARGS).
-mx_status_t linux_bzimage_load(const struct boot_request *request,
-                               struct boot_state *state) MX_MUST_CHECK;
+mx_status_t linux_bzimage_load(const struct boot_request *request, const struct x86_boot_map *map,
+                               struct x86_boot_state *state) MX_MUST_CHECK;

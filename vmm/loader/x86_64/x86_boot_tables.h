@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <machina/status.h>
 
-#include "vmm/loader/boot.h"
+#include "vmm/loader/x86_64/x86_boot.h"
 
 #define X86_BOOT_CODE_32_SELECTOR 0x08
 #define X86_BOOT_CODE_64_SELECTOR 0x10
@@ -21,7 +21,8 @@
 #define X86_BOOT_IDENTITY_BYTES (UINT64_C(4) << 30)
 
 // Builds four-level page tables in the arena; *cr3 is their root. Errors are the arena's.
-mx_status_t x86_boot_build_page_tables(struct boot_arena *arena, uint64_t *cr3) MX_MUST_CHECK;
+mx_status_t x86_boot_build_page_tables(struct x86_boot_arena *arena, uint64_t *cr3) MX_MUST_CHECK;
 
 // Builds the GDT in the arena and sets state->gdt and gdt_limit.
-mx_status_t x86_boot_build_gdt(struct boot_arena *arena, struct boot_state *state) MX_MUST_CHECK;
+mx_status_t x86_boot_build_gdt(struct x86_boot_arena *arena,
+                               struct x86_boot_state *state) MX_MUST_CHECK;

@@ -1,9 +1,9 @@
 // PVH boot of an ELF kernel; the contract is in the header.
-#include "vmm/loader/linux_elf.h"
+#include "vmm/loader/x86_64/linux_elf.h"
 
 #include <string.h>
 
-#include "vmm/loader/x86_boot_tables.h"
+#include "vmm/loader/x86_64/x86_boot_tables.h"
 
 #define ELF_MAGIC          "\177ELF"
 #define ELF_CLASS_64       2
@@ -182,16 +182,15 @@ static mx_status_t check_load_segment(const struct boot_request *request, struct
                          index, (unsigned long long)segment->file_bytes,
                          (unsigned long long)segment->offset,
                          (unsigned long long)request->kernel.size_bytes);
-    if (!boot_range_contains(&request->map->low_ram, segment->physical_address,
-                             segment->memory_bytes))
+    if (!boot_range_contains(&request->low_ram, segment->physical_address, segment->memory_bytes))
         return boot_fail(
             request, MX_ERR_NO_MEMORY,
             "kernel: program header %u: needs 0x%llx bytes at 0x%llx, the guest has RAM "
             "from 0x%llx to 0x%llx there; give the guest more memory",
             index, (unsigned long long)segment->memory_bytes,
             (unsigned long long)segment->physical_address,
-            (unsigned long long)request->map->low_ram.start,
-            (unsigned long long)(request->map->low_ram.start + request->map->low_ram.size_bytes));
+            (unsigned long long)request->low_ram.start,
+            (unsigned long long)(request->low_ram.start + request->low_ram.size_bytes));
     extend_extent(&elf->extent, segment);
     return MX_OK;
 }
@@ -294,11 +293,12 @@ static mx_status_t load_segments(const struct boot_request *request, const struc
     return MX_OK;
 }
 
-static mx_status_t place_memory_map(struct boot_arena *arena, struct start_info *info)
+static mx_status_t place_memory_map(struct x86_boot_arena *arena, struct start_info *info)
 {
-    const struct boot_memory_map *map = arena->request->map;
-    mx_status_t status = boot_arena_take(arena, map->e820_count * sizeof(struct start_info_memory),
-                                         8, "memory map", &info->memory_map);
+    const struct x86_boot_map *map = arena->map;
+    mx_status_t status =
+        x86_boot_arena_take(arena, map->e820_count * sizeof(struct start_info_memory), 8,
+                            "memory map", &info->memory_map);
     info->memory_map_count = (uint32_t)map->e820_count;
     for (size_t i = 0; i < map->e820_count && status == MX_OK; i++) {
         const struct start_info_memory entry = {.address = map->e820[i].start,
@@ -310,45 +310,51 @@ static mx_status_t place_memory_map(struct boot_arena *arena, struct start_info 
     return status;
 }
 
-static mx_status_t place_module(struct boot_arena *arena, const struct boot_range *ramdisk,
+static mx_status_t place_module(struct x86_boot_arena *arena, const struct boot_range *ramdisk,
                                 struct start_info *info)
 {
     if (ramdisk->size_bytes == 0)
         return MX_OK;
     const struct start_info_module module = {.address = ramdisk->start,
                                              .size_bytes = ramdisk->size_bytes};
-    mx_status_t status = boot_arena_take(arena, sizeof(module), 8, "module list", &info->modules);
+    mx_status_t status =
+        x86_boot_arena_take(arena, sizeof(module), 8, "module list", &info->modules);
     if (status != MX_OK)
         return status;
     info->module_count = 1;
     return guest_memory_write(arena->request->memory, info->modules, &module, sizeof(module));
 }
 
-static mx_status_t place_start_info(struct boot_arena *arena, struct boot_state *state)
+static mx_status_t place_start_info(struct x86_boot_arena *arena, struct x86_boot_state *state)
 {
     const struct boot_request *request = arena->request;
     struct start_info info = {.magic = START_INFO_MAGIC,
                               .version = START_INFO_VERSION,
                               .command_line = state->command_line.start,
-                              .rsdp = request->map->rsdp};
+                              .rsdp = arena->map->rsdp};
     mx_status_t status = place_memory_map(arena, &info);
     if (status == MX_OK)
         status = place_module(arena, &state->ramdisk, &info);
     if (status == MX_OK)
-        status = boot_arena_take(arena, sizeof(info), 8, "start info", &state->rbx);
+        status = x86_boot_arena_take(arena, sizeof(info), 8, "start info", &state->rbx);
     if (status == MX_OK)
         status = guest_memory_write(request->memory, state->rbx, &info, sizeof(info));
     return status;
 }
 
-mx_status_t linux_elf_load(const struct boot_request *request, struct boot_state *state)
+mx_status_t linux_elf_load(const struct boot_request *request, const struct x86_boot_map *map,
+                           struct x86_boot_state *state)
 {
     struct elf elf = {.segment_count = 0};
-    struct boot_arena arena;
-    *state = (struct boot_state){.mode = BOOT_MODE_PROTECTED_32,
-                                 .code_selector = X86_BOOT_CODE_32_SELECTOR,
-                                 .data_selector = X86_BOOT_DATA_SELECTOR};
-    mx_status_t status = boot_arena_init(&arena, request);
+    struct x86_boot_arena arena;
+    *state = (struct x86_boot_state){.mode = X86_BOOT_MODE_PROTECTED_32,
+                                     .code_selector = X86_BOOT_CODE_32_SELECTOR,
+                                     .data_selector = X86_BOOT_DATA_SELECTOR};
+    if (request->device_tree_overlay.size_bytes > 0)
+        return boot_fail(
+            request, MX_ERR_NOT_SUPPORTED,
+            "dtb-overlay: the PVH entry of an ELF kernel takes no device tree; use its bzImage");
+    mx_status_t status = x86_boot_arena_init(&arena, request, map);
     if (status == MX_OK)
         status = read_segments(request, &elf);
     if (status == MX_OK)
@@ -359,7 +365,7 @@ mx_status_t linux_elf_load(const struct boot_request *request, struct boot_state
     state->kernel = elf.extent;
     status = x86_boot_build_gdt(&arena, state);
     if (status == MX_OK)
-        status = boot_place_command_line(&arena, COMMAND_LINE_MAX, &state->command_line);
+        status = x86_boot_place_command_line(&arena, COMMAND_LINE_MAX, &state->command_line);
     if (status == MX_OK)
         status = load_segments(request, &elf);
     if (status == MX_OK)

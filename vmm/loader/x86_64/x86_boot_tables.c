@@ -1,5 +1,5 @@
 // The page tables and the GDT of the first vCPU; the contract is in the header.
-#include "vmm/loader/x86_boot_tables.h"
+#include "vmm/loader/x86_64/x86_boot_tables.h"
 
 #define PAGE_BYTES       UINT64_C(4096)
 #define LARGE_PAGE_BYTES (UINT64_C(2) << 20)
@@ -23,14 +23,14 @@ static const uint64_t GDT[] = {
     0, // the upper half of the TSS descriptor
 };
 
-static mx_status_t write_entry(const struct boot_arena *arena, uint64_t table, unsigned index,
+static mx_status_t write_entry(const struct x86_boot_arena *arena, uint64_t table, unsigned index,
                                uint64_t entry)
 {
     return guest_memory_write(arena->request->memory, table + index * sizeof(entry), &entry,
                               sizeof(entry));
 }
 
-static mx_status_t fill_directory(const struct boot_arena *arena, uint64_t directory,
+static mx_status_t fill_directory(const struct x86_boot_arena *arena, uint64_t directory,
                                   uint64_t start)
 {
     for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
@@ -42,11 +42,11 @@ static mx_status_t fill_directory(const struct boot_arena *arena, uint64_t direc
     return MX_OK;
 }
 
-mx_status_t x86_boot_build_page_tables(struct boot_arena *arena, uint64_t *cr3)
+mx_status_t x86_boot_build_page_tables(struct x86_boot_arena *arena, uint64_t *cr3)
 {
     uint64_t root;
-    mx_status_t status = boot_arena_take(arena, (2 + DIRECTORY_COUNT) * PAGE_BYTES, PAGE_BYTES,
-                                         "page tables", &root);
+    mx_status_t status = x86_boot_arena_take(arena, (2 + DIRECTORY_COUNT) * PAGE_BYTES, PAGE_BYTES,
+                                             "page tables", &root);
     if (status != MX_OK)
         return status;
     uint64_t pointers = root + PAGE_BYTES;
@@ -61,9 +61,10 @@ mx_status_t x86_boot_build_page_tables(struct boot_arena *arena, uint64_t *cr3)
     return status;
 }
 
-mx_status_t x86_boot_build_gdt(struct boot_arena *arena, struct boot_state *state)
+mx_status_t x86_boot_build_gdt(struct x86_boot_arena *arena, struct x86_boot_state *state)
 {
-    mx_status_t status = boot_arena_take(arena, sizeof(GDT), 16, "descriptor table", &state->gdt);
+    mx_status_t status =
+        x86_boot_arena_take(arena, sizeof(GDT), 16, "descriptor table", &state->gdt);
     if (status != MX_OK)
         return status;
     state->gdt_limit = sizeof(GDT) - 1;
