@@ -44,7 +44,7 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -Ikernel/abi/x86_64 -Ikerne
 	-Ikernel/arch/host/include
 
 HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
-	kernel/arch/x86_64/hypervisor/portable user/portable vmm/config vmm/loader vmm/memory vmm/chips \
+	kernel/arch/x86_64/hypervisor/portable kernel/arch/arm64/hypervisor/portable user/portable vmm/config vmm/loader vmm/memory vmm/chips \
 	vmm/pci vmm/virtio vmm/x86_64 vmm/monitor/portable
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(addsuffix /*.c,$(HOST_DIRS))))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.c))
