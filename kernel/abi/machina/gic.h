@@ -31,5 +31,6 @@ enum mx_gic_field {
     MX_GIC_TARGET,   // one SPI: the number of its vCPU, or MX_GIC_TARGET_NONE
     MX_GIC_CONTROL,  // `first` is 0: bits 0 and 1 are EnableGrp0 and EnableGrp1 of GICD_CTLR
     MX_GIC_SGI_SOURCES, // GICv2, bytes: bit n is "pending from vCPU n", as GICD_SPENDSGIRn
+    MX_GIC_VERSION,     // `first` is 0: 2 or 3; cannot be written
     MX_GIC_FIELD_COUNT,
 };

@@ -299,6 +299,7 @@ static uint32_t field_span(uint32_t field)
         return 4;
     case MX_GIC_TARGET:
     case MX_GIC_CONTROL:
+    case MX_GIC_VERSION:
         return 1;
     case MX_GIC_FIELD_COUNT:
         break;
@@ -313,7 +314,7 @@ static mx_status_t check_word(const struct irq_state *state, uint32_t vcpu_id, u
 
     if (!span || first % span)
         return MX_ERR_INVALID_ARGS;
-    if (field == MX_GIC_CONTROL)
+    if (field == MX_GIC_CONTROL || field == MX_GIC_VERSION)
         return first == 0 ? MX_OK : MX_ERR_OUT_OF_RANGE;
     if (field == MX_GIC_SGI_SOURCES && first >= MX_GIC_SGI_COUNT)
         return MX_ERR_OUT_OF_RANGE;
@@ -342,6 +343,7 @@ static uint32_t read_one(const struct irq *irq, enum mx_gic_field field)
     case MX_GIC_SGI_SOURCES:
         return irq->sources;
     case MX_GIC_CONTROL:
+    case MX_GIC_VERSION:
     case MX_GIC_FIELD_COUNT:
         break;
     }
@@ -366,8 +368,8 @@ mx_status_t irq_field_read(const struct irq_state *state, uint32_t vcpu_id, uint
 
     if (status != MX_OK)
         return status;
-    if (field == MX_GIC_CONTROL) {
-        *value = state->control;
+    if (field == MX_GIC_CONTROL || field == MX_GIC_VERSION) {
+        *value = field == MX_GIC_CONTROL ? state->control : state->has_sgi_sources ? 2 : 3;
         return MX_OK;
     }
     irqs = word_irqs(state, vcpu_id, first);
@@ -447,6 +449,7 @@ static void write_one(struct irq_state *state, struct irq *irq, uint32_t index,
         irq->sources = (uint8_t)value;
         break;
     case MX_GIC_CONTROL:
+    case MX_GIC_VERSION:
     case MX_GIC_FIELD_COUNT:
         break;
     }
@@ -478,8 +481,8 @@ mx_status_t irq_field_write(struct irq_state *state, uint32_t vcpu_id, uint32_t 
     uint32_t span = field_span(field), width, field_mask;
     struct irq_vcpu *vcpu = vcpu_at(state, vcpu_id);
 
-    if (status != MX_OK)
-        return status;
+    if (status != MX_OK || field == MX_GIC_VERSION)
+        return status != MX_OK ? status : MX_ERR_INVALID_ARGS;
     if (field == MX_GIC_CONTROL) {
         write_control(state, (uint8_t)((state->control & ~mask) | (value & mask & 3)));
         return MX_OK;

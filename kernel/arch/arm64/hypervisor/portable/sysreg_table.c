@@ -9,7 +9,6 @@
 #define FIELD(shift) ((uint64_t)0xf << (shift))
 
 // What is shown of a register: the fields of the CPU in `passed`, and `fixed`.
-// has it, and `fixed`.
 struct id_register {
     uint8_t crm, op2;
     uint64_t passed;
@@ -39,10 +38,10 @@ static const struct id_register id_registers[] = {
     {3, 0, PASS_ALL, 0},
     {3, 1, PASS_ALL, 0},
     {3, 2, PASS_ALL, 0},
-    // ID_AA64PFR0_EL1: EL0, FP, AdvSIMD, DIT, CSV2, CSV3; EL1 is AArch64 only.
-    {4, 0, FIELD(0) | FIELD(16) | FIELD(20) | FIELD(48) | FIELD(56) | FIELD(60), 1 << 4},
-    // ID_AA64PFR1_EL1: BT, SSBS, CSV2_frac
-    {4, 1, FIELD(0) | FIELD(4) | FIELD(32), 0},
+    // ID_AA64PFR0_EL1: EL0, FP, AdvSIMD, DIT, CSV3, the lowest bit of CSV2 (no SCXTNUM_EL1); EL1 is AArch64 only.
+    {4, 0, FIELD(0) | FIELD(16) | FIELD(20) | FIELD(48) | (uint64_t)1 << 56 | FIELD(60), 1 << 4},
+    // ID_AA64PFR1_EL1: BT, SSBS
+    {4, 1, FIELD(0) | FIELD(4), 0},
     // ID_AA64DFR0_EL1: debug of Armv8.0 with one breakpoint and watchpoint, no double lock, nothing
     // that counts or traces.
     {5, 0, 0, (uint64_t)0xf << 36 | 6},
