@@ -18,6 +18,10 @@ ARCH_DIR_arm64 := arm64
 ARCH_DIR := $(ARCH_DIR_$(ARCH))
 $(if $(ARCH_DIR),,$(error ARCH is x64 or arm64, not "$(ARCH)"))
 
+# The prefix of the target's compiler and its tools.
+CROSS_arm64 := aarch64-linux-gnu-
+CROSS := $(CROSS_$(ARCH))
+
 B := build/$(ARCH)
 H := build/host
 
@@ -44,8 +48,11 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -Ikernel/abi/x86_64 -Ikerne
 	-Ikernel/arch/host/include
 
 HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
-	kernel/arch/x86_64/hypervisor/portable kernel/arch/arm64/hypervisor/portable user/portable vmm/config vmm/loader vmm/memory vmm/chips \
+	kernel/arch/x86_64/hypervisor/portable kernel/arch/arm64/portable kernel/arch/arm64/hypervisor/portable \
+	user/portable vmm/config vmm/loader vmm/memory vmm/chips \
 	vmm/pci vmm/virtio vmm/x86_64 vmm/monitor/portable
+# One table of columns is enough; the host has that of x86-64.
+HOST_EXCLUDE := user/portable/kstats_columns_arm64.c
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(addsuffix /*.c,$(HOST_DIRS))))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$H/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -81,7 +88,7 @@ fuzz-targets: $(FUZZ_TARGETS)
 
 # --- target: kernel --------------------------------------------------------------------------------
 
-KERNEL_CC ?= gcc
+KERNEL_CC ?= $(CROSS)gcc
 KERNEL_SRCS := $(wildcard $(addsuffix /*.c,boot kernel/lib kernel/lib/target kernel/core kernel/memory \
 	kernel/object kernel/hypervisor))
 include kernel/arch/$(ARCH_DIR)/arch.mk

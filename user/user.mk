@@ -1,22 +1,24 @@
 # User programs for the target: the shared library and every program in the boot image's bin/.
 #
-# The including Makefile defines B (the target's build folder), ARCH_DIR, WARNINGS and USER_CC if it is not gcc. What is
+# The including Makefile defines B (the target's build folder), ARCH_DIR, CROSS (prefix of the tools), WARNINGS and USER_CC if
+# it is not gcc. What is
 # in here builds $B/user/libuser.a and $B/bin/NAME for each NAME in USER_PROGRAMS, stripped ($B/user/NAME.debug
 # has the symbols). Another folder adds its program with
 #   USER_PROGRAMS += vmm
 #   USER_SRCS_vmm := vmm/main.c ...
 # before this file is included, and a test or benchmark in the same way.
 
-USER_CC ?= gcc
-USER_LD ?= ld
-USER_STRIP ?= strip
+USER_CC ?= $(CROSS)gcc
+USER_LD ?= $(CROSS)ld
+USER_STRIP ?= $(CROSS)strip
 
 USER_INCLUDES := -Iuser/include -I. -Ikernel/abi -Ikernel/abi/$(ARCH_DIR) \
 	-isystem $(shell $(USER_CC) -print-file-name=include)
 
 USER_CFLAGS_x86_64 := -mgeneral-regs-only -mstack-protector-guard=global
+USER_CFLAGS_arm64 := -march=armv8-a -mgeneral-regs-only -mno-outline-atomics -mbranch-protection=none
 USER_LDFLAGS_x86_64 := -m elf_x86_64
-USER_LDFLAGS_arm64 := -m aarch64elf
+USER_LDFLAGS_arm64 := -m aarch64linux
 
 USER_CFLAGS := -std=gnu17 -g -O2 -ffreestanding -nostdinc -fno-pic -fno-pie -fno-common \
 	-fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fstack-protector-strong \
@@ -27,15 +29,16 @@ USER_LDFLAGS := $(USER_LDFLAGS_$(ARCH_DIR)) -static -nostdlib --gc-sections -z n
 	-z separate-code -z norelro -z max-page-size=4096 --build-id=none \
 	-Ttext-segment=0x400000 --fatal-warnings
 
-USER_LIB_SRCS := $(wildcard user/lib/*.c) $(wildcard user/portable/*.c) boot/bootfs.c boot/elf.c boot/zbi.c
+USER_LIB_SRCS := $(wildcard user/lib/*.c) \
+	$(filter-out $(filter-out %_$(ARCH_DIR).c,$(wildcard user/portable/kstats_columns_*.c)),$(wildcard user/portable/*.c)) \
+	boot/bootfs.c boot/elf.c boot/zbi.c
 USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 
 USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
 
 USER_PROGRAMS += init console $(USER_COMMANDS)
-USER_SRCS_init := user/services/init.c user/services/$(ARCH_DIR)/uart_resources.c
-USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c \
-	user/services/$(ARCH_DIR)/uart_resources.c
+USER_SRCS_init := user/services/init.c
+USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c
 $(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))
 
 $B/user-obj/%.o: %.c
@@ -51,7 +54,7 @@ $B/user-obj/user/lib/string.o: USER_CFLAGS += -fno-builtin \
 
 $B/user/libuser.a: $(USER_LIB_SRCS:%.c=$B/user-obj/%.o)
 	@mkdir -p $(@D)
-	rm -f $@; ar rcs $@ $^
+	rm -f $@; $(CROSS)ar rcs $@ $^
 
 USER_START := $(USER_LIB_ASM:%.S=$B/user-obj/%.o)
 

@@ -5,7 +5,9 @@ VMM_TERMINAL_SRCS := vmm/terminal/terminal.c vmm/monitor/portable/backlog.c
 VMM_DEVICE_SRCS := vmm/device/device_process.c vmm/memory/guest_memory.c vmm/virtio/virtqueue.c \
 	vmm/virtio/device.c vmm/virtio/device_host.c vmm/virtio/protocol.c
 
-USER_PROGRAMS += vmm guest_manager virtio-block virtio-console virtio-rng
+USER_PROGRAMS += guest_manager virtio-block virtio-console virtio-rng
+# Where the architecture has a machine for guests.
+USER_PROGRAMS += $(if $(wildcard vmm/monitor/$(ARCH_DIR)),vmm)
 USER_SRCS_vmm := $(wildcard $(addsuffix /*.c,vmm/monitor vmm/monitor/portable vmm/monitor/$(ARCH_DIR) \
 	vmm/config vmm/loader vmm/chips vmm/memory vmm/pci vmm/$(ARCH_DIR))) \
 	vmm/terminal/terminal.c vmm/virtio/virtio_pci.c vmm/virtio/protocol.c

@@ -1,6 +1,7 @@
 // mx_object_get_info: what user programs may learn about objects and the machine.
 
 #include <arch/boot.h>
+#include <arch/console.h>
 #include <arch/hypervisor.h>
 #include <arch/time.h>
 
@@ -205,6 +206,15 @@ static mx_status_t put_system(struct object *object, struct info_output *out)
     return put_record(out, &info, sizeof(info));
 }
 
+static mx_status_t put_console(struct object *object, struct info_output *out)
+{
+    struct mx_info_console info;
+
+    (void)object;
+    arch_console_describe(&info);
+    return put_record(out, &info, sizeof(info));
+}
+
 // --- guests -----------------------------------------------------------------------------------------
 
 static mx_status_t put_vcpu(struct object *object, struct info_output *out)
@@ -250,6 +260,7 @@ static const struct topic topics[] = {
     [MX_INFO_SYSTEM] = {MX_OBJECT_RESOURCE, put_system},
     [MX_INFO_GUEST] = {MX_OBJECT_GUEST, put_guest},
     [MX_INFO_THREAD] = {MX_OBJECT_THREAD, put_thread},
+    [MX_INFO_CONSOLE] = {MX_OBJECT_RESOURCE, put_console},
 };
 
 static mx_status_t put_handle(mx_handle_t handle, struct info_output *out)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <machina/syscalls.h>
@@ -248,10 +249,10 @@ static void serve_control(void)
     }
 }
 
-static mx_status_t connect_interrupt(void)
+static mx_status_t connect_interrupt(uint32_t irq)
 {
     mx_handle_t irqs = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ);
-    mx_status_t status = mx_interrupt_create(irqs, uart_irq, &console.interrupt);
+    mx_status_t status = mx_interrupt_create(irqs, irq, &console.interrupt);
 
     handle_close(irqs);
     console.log_start = mx_clock_get_monotonic();
@@ -262,12 +263,12 @@ static mx_status_t connect_interrupt(void)
     return status;
 }
 
-static mx_status_t start(void)
+static mx_status_t start(uint64_t base, uint32_t irq)
 {
-    mx_status_t status = connect_interrupt();
+    mx_status_t status = connect_interrupt(irq);
 
     if (status == MX_OK)
-        status = uart_init();
+        status = uart_init(base);
     if (status != MX_OK)
         return status;
     console.stream = startup_handle_take(CONSOLE_STARTUP_STREAM, 0);
@@ -279,10 +280,14 @@ static mx_status_t start(void)
     return MX_OK;
 }
 
-int main(void)
+// console BASE IRQ: where the UART's registers are, and its interrupt.
+int main(int argc, char **argv)
 {
     struct mx_port_packet packet;
-    mx_status_t status = start();
+    mx_status_t status = MX_ERR_INVALID_ARGS;
+
+    if (argc == 3)
+        status = start(strtoul(argv[1], NULL, 0), (uint32_t)strtoul(argv[2], NULL, 0));
 
     if (status != MX_OK) {
         printf("console: cannot drive the serial port: %s\n", mx_status_string(status));

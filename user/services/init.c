@@ -21,7 +21,6 @@
 
 #include "boot/zbi.h"
 #include "user/portable/boot_option.h"
-#include "user/services/uart.h"
 
 #define RUN_PARTS_MAX  32
 #define RUN_VALUE_SIZE 512
@@ -169,23 +168,31 @@ static mx_status_t launch(mx_handle_t job, const char *const *argv, size_t argc,
 // It gets the UART, the log to read, and one end of the stream that is the terminal.
 static mx_status_t start_console(void)
 {
-    static const char *const argv[] = {"console"};
+    struct mx_info_console uart;
+    char base[24], irq[16];
+    const char *const argv[] = {"console", base, irq};
     mx_handle_t stream, process;
-    mx_status_t status = mx_stream_create(&init.terminal, &stream);
+    mx_status_t status =
+        mx_object_get_info(init.system, MX_INFO_CONSOLE, &uart, sizeof(uart), NULL);
 
+    if (status == MX_OK && uart.resource_kind == MX_RESOURCE_ROOT)
+        status = MX_ERR_NOT_FOUND;
+    if (status == MX_OK)
+        status = mx_stream_create(&init.terminal, &stream);
     if (status != MX_OK)
         return status;
-    struct process_handle handles[UART_RESOURCE_COUNT + 2];
-    for (size_t i = 0; i < UART_RESOURCE_COUNT; i++) {
-        const struct uart_resource *part = &uart_resources[i];
-        handles[i] = (struct process_handle){MX_STARTUP_RESOURCE, part->kind,
-                                             make_resource(part->kind, part->base, part->size)};
-    }
-    handles[UART_RESOURCE_COUNT] = (struct process_handle){CONSOLE_STARTUP_STREAM, 0, stream};
-    handles[UART_RESOURCE_COUNT + 1] = (struct process_handle){
-        MX_STARTUP_LOG, 0,
-        make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)};
-    status = launch(init.job, argv, 1, handles, UART_RESOURCE_COUNT + 2, &init.console, &process);
+    snprintf(base, sizeof(base), "0x%lx", (unsigned long)uart.base);
+    snprintf(irq, sizeof(irq), "%u", uart.irq);
+    const struct process_handle handles[] = {
+        {MX_STARTUP_RESOURCE, uart.resource_kind,
+         make_resource(uart.resource_kind, uart.base, uart.size_bytes)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ, make_resource(MX_RESOURCE_IRQ, uart.irq, 1)},
+        {CONSOLE_STARTUP_STREAM, 0, stream},
+        {MX_STARTUP_LOG, 0,
+         make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)},
+    };
+    status = launch(init.job, argv, sizeof(argv) / sizeof(argv[0]), handles,
+                    sizeof(handles) / sizeof(handles[0]), &init.console, &process);
     if (status == MX_OK)
         handle_close(process);
     return status;

@@ -7,22 +7,10 @@
 
 #include <machina/types.h>
 
-// A part of the machine that the driver needs: init makes a resource of it (MX_STARTUP_RESOURCE
-// with `kind`).
-struct uart_resource {
-    uint32_t kind; // enum mx_resource_kind
-    uint64_t base;
-    uint64_t size;
-};
-
-#define UART_RESOURCE_COUNT 2
-extern const struct uart_resource uart_resources[UART_RESOURCE_COUNT];
-// The global interrupt number.
-extern const uint32_t uart_irq;
-
-// Takes the resources from the start-up message and sets the UART up, interrupts off. NOT_FOUND: no
-// resource, or no UART answers.
-MX_MUST_CHECK mx_status_t uart_init(void);
+// Takes the resource for the registers from the start-up message (MX_STARTUP_RESOURCE) and sets the
+// UART at `base` (of I/O ports or physical memory) up, interrupts off. NOT_FOUND: no resource, or no
+// UART answers.
+MX_MUST_CHECK mx_status_t uart_init(uint64_t base);
 // Takes received bytes, as many as fit.
 size_t uart_receive(uint8_t *bytes, size_t capacity);
 // Hands over bytes to send; returns how many the UART took, possibly none.

@@ -49,6 +49,7 @@ enum mx_info_topic {
     MX_INFO_SYSTEM = 10,       // system resource: struct mx_info_system
     MX_INFO_GUEST = 11,        // guest: array of struct mx_info_vcpu, one per vCPU
     MX_INFO_THREAD = 12,       // thread: struct mx_info_thread
+    MX_INFO_CONSOLE = 13,      // system resource: struct mx_info_console
 };
 
 #define MX_NAME_SIZE 32 // with the terminating zero
@@ -127,6 +128,13 @@ struct mx_info_system {
     char version[MX_NAME_SIZE];
     char cpu_name[64];
     char hypervisor[96]; // what is used ("SVM rev 1: NPT, ...") or why there is none
+};
+
+// The UART that the kernel's log goes to, for the process that takes it over.
+struct mx_info_console {
+    uint32_t resource_kind; // MX_RESOURCE_MMIO or MX_RESOURCE_IOPORT; MX_RESOURCE_ROOT: there is none
+    uint32_t irq;
+    uint64_t base, size_bytes; // of the resource
 };
 
 // --- log --------------------------------------------------------------------------------------------

@@ -33,6 +33,11 @@ void arch_console_write(const char *text, size_t size_bytes)
     console_used += size_bytes;
 }
 
+void arch_console_describe(struct mx_info_console *out)
+{
+    *out = (struct mx_info_console){.resource_kind = MX_RESOURCE_ROOT};
+}
+
 const char *host_take_console_text(void)
 {
     console[console_used] = '\0';

@@ -14,7 +14,6 @@
 
 #include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/apic.h"
-#include "kernel/arch/x86_64/boot_memory.h"
 #include "kernel/arch/x86_64/console.h"
 #include "kernel/arch/x86_64/cpu_features.h"
 #include "kernel/arch/x86_64/image.h"
@@ -28,6 +27,7 @@
 #include "kernel/arch/x86_64/tsc.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
+#include "kernel/memory/boot_memory.h"
 
 #define LOW_MEMORY_SIZE \
     0x100000 // kept out of the allocator: firmware data, start-up code of other CPUs

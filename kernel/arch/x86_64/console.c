@@ -5,6 +5,8 @@
 #include "kernel/arch/x86_64/regs/io.h"
 
 #define COM1                  0x3f8
+#define COM1_IRQ              4
+#define COM1_PORTS            8
 #define UART_DATA             (COM1 + 0)
 #define UART_IER              (COM1 + 1)
 #define UART_DIVISOR_LOW      (COM1 + 0)
@@ -44,6 +46,11 @@ static void write_byte(uint8_t byte)
             break;
     }
     io_write8(UART_DATA, byte);
+}
+
+void arch_console_describe(struct mx_info_console *out)
+{
+    *out = (struct mx_info_console){MX_RESOURCE_IOPORT, COM1_IRQ, COM1, COM1_PORTS};
 }
 
 void arch_console_write(const char *text, size_t size_bytes)

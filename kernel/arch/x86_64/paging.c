@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "kernel/arch/x86_64/boot_memory.h"
 #include "kernel/arch/x86_64/cpu_features.h"
 #include "kernel/arch/x86_64/image.h"
 #include "kernel/arch/x86_64/regs/cpuid.h"
@@ -17,6 +16,7 @@
 #include "kernel/arch/x86_64/tlb.h"
 #include "kernel/core/spinlock.h"
 #include "kernel/core/thread.h"
+#include "kernel/memory/boot_memory.h"
 #include "kernel/memory/phys.h"
 #include "kernel/object/process.h"
 
@@ -78,7 +78,7 @@ static paddr_t table_alloc(struct job *job)
     paddr_t page;
 
     if (is_early)
-        return boot_memory_alloc_page();
+        return boot_memory_alloc_page(BOOT_MAPPED_BYTES);
     if (job_charge(job, PAGE_SIZE) != MX_OK)
         return PADDR_NONE;
     page = phys_alloc_zeroed(0, PHYS_USE_PAGE_TABLE);
@@ -239,7 +239,7 @@ bool paging_init(void)
 {
     const struct memory_range *ranges;
     size_t count;
-    paddr_t root = boot_memory_alloc_page();
+    paddr_t root = boot_memory_alloc_page(BOOT_MAPPED_BYTES);
 
     if (paddr_is_none(root))
         return false;

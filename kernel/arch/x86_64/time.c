@@ -18,10 +18,10 @@
 #include "kernel/arch/x86_64/regs/msr.h"
 #include "kernel/arch/x86_64/tsc.h"
 #include "kernel/core/log.h"
+#include "kernel/lib/ratio.h"
 
-#define NS_PER_S    ((uint64_t)1000000000)
-#define FS_PER_S    ((uint64_t)1000000000000000)
-#define RATIO_SHIFT 32
+#define NS_PER_S ((uint64_t)1000000000)
+#define FS_PER_S ((uint64_t)1000000000000000)
 
 #define CALIBRATION_ROUNDS  5
 #define CALIBRATION_DIVISOR 100 // of a second: 10 ms
@@ -32,19 +32,6 @@ static uint64_t tsc_frequency, apic_timer_frequency;
 static uint64_t tsc_start;
 static uint64_t ns_per_tsc, tsc_per_ns, apic_ticks_per_ns; // << RATIO_SHIFT
 
-static uint64_t scale(uint64_t value, uint64_t ratio)
-{
-    return (uint64_t)((unsigned __int128)value * ratio >> RATIO_SHIFT);
-}
-
-// The ratio a / b.
-static uint64_t make_ratio(uint64_t a, uint64_t b)
-{
-    // a < 2^40 in all uses; split so that no 128-bit division is needed.
-    return ((a / b) << RATIO_SHIFT) + (((a % b) << 20) / b << (RATIO_SHIFT - 20)) +
-           ((((a % b) << 20) % b << (RATIO_SHIFT - 20)) / b);
-}
-
 uint64_t tsc_hz(void)
 {
     return tsc_frequency;
@@ -52,12 +39,12 @@ uint64_t tsc_hz(void)
 
 int64_t tsc_to_ns(uint64_t tsc)
 {
-    return (int64_t)scale(tsc - tsc_start, ns_per_tsc);
+    return (int64_t)ratio_scale(tsc - tsc_start, ns_per_tsc);
 }
 
 uint64_t tsc_from_ns(int64_t time_ns)
 {
-    return tsc_start + scale((uint64_t)time_ns, tsc_per_ns);
+    return tsc_start + ratio_scale((uint64_t)time_ns, tsc_per_ns);
 }
 
 mx_time_t arch_time_now(void)
@@ -185,9 +172,9 @@ void time_init(uint64_t hpet_address)
     if (tsc_frequency == 0 || apic_timer_frequency == 0)
         panic("the time-stamp counter or the local APIC's timer does not count");
     tsc_start = tsc_read();
-    ns_per_tsc = make_ratio(NS_PER_S, tsc_frequency);
-    tsc_per_ns = make_ratio(tsc_frequency, NS_PER_S);
-    apic_ticks_per_ns = make_ratio(apic_timer_frequency, NS_PER_S);
+    ns_per_tsc = ratio_make(NS_PER_S, tsc_frequency);
+    tsc_per_ns = ratio_make(tsc_frequency, NS_PER_S);
+    apic_ticks_per_ns = ratio_make(apic_timer_frequency, NS_PER_S);
 }
 
 void time_init_cpu(void)
@@ -201,7 +188,7 @@ void time_wait_us(uint32_t us)
 {
     uint64_t start = tsc_read();
 
-    while (tsc_read() - start < scale((uint64_t)us * 1000, tsc_per_ns))
+    while (tsc_read() - start < ratio_scale((uint64_t)us * 1000, tsc_per_ns))
         __asm__ volatile("pause");
 }
 
@@ -241,7 +228,7 @@ void arch_time_set_timer(mx_time_t deadline)
     if (deadline > now + TIMER_AHEAD_MAX_NS)
         deadline = now + TIMER_AHEAD_MAX_NS;
     // One more, so that it is never early.
-    ticks = deadline > now ? scale((uint64_t)(deadline - now), apic_ticks_per_ns) + 1 : 1;
+    ticks = deadline > now ? ratio_scale((uint64_t)(deadline - now), apic_ticks_per_ns) + 1 : 1;
     apic_timer_start(ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX);
 }
 

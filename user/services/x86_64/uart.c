@@ -38,6 +38,7 @@ enum {
 };
 
 static mx_handle_t ports;
+static uint32_t first_port;
 
 // An access to a port of a resource that this process holds cannot fail; reading all ones otherwise
 // looks like a machine without the chip.
@@ -45,15 +46,14 @@ static uint8_t read_register(enum uart_register number)
 {
     uint32_t value;
 
-    if (mx_ioport_read(ports, (uint32_t)uart_resources[0].base + number, 1, &value) != MX_OK)
+    if (mx_ioport_read(ports, first_port + number, 1, &value) != MX_OK)
         return 0xff;
     return (uint8_t)value;
 }
 
 static void write_register(enum uart_register number, uint8_t value)
 {
-    mx_status_t ignored =
-        mx_ioport_write(ports, (uint32_t)uart_resources[0].base + number, 1, value);
+    mx_status_t ignored = mx_ioport_write(ports, first_port + number, 1, value);
 
     (void)ignored;
 }
@@ -67,8 +67,9 @@ static bool is_present(void)
     return read_register(UART_SCR) == 0xa5;
 }
 
-mx_status_t uart_init(void)
+mx_status_t uart_init(uint64_t base)
 {
+    first_port = (uint32_t)base;
     ports = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_IOPORT);
     if (ports == MX_HANDLE_INVALID || !is_present())
         return MX_ERR_NOT_FOUND;

@@ -3,6 +3,8 @@
 
 #include <arch/hypervisor_cpu.h>
 
+#include <machina/objects.h>
+
 #include "kernel/arch/arm64/cache.h"
 #include "kernel/arch/arm64/cpu_features.h"
 #include "kernel/arch/arm64/hypervisor/hypervisor_features.h"

@@ -51,6 +51,11 @@ const char *vgic_init(void)
     return NULL;
 }
 
+void vgic_init_cpu(void)
+{
+    vgic->init_cpu();
+}
+
 unsigned vgic_version(void)
 {
     return vgic->version;

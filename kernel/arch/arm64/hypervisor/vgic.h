@@ -14,6 +14,8 @@ struct vgic_ops {
     unsigned version;
     // NULL, or why it cannot be used.
     const char *(*init)(void);
+    // Each CPU: list registers free, delivery off.
+    void (*init_cpu)(void);
     unsigned (*list_count)(void);
     // The CPU interface that the guest sees (struct vcpu_gic), into the CPU and out of it; delivery is off after `unload`.
     void (*load)(struct vcpu *vcpu);
@@ -34,6 +36,8 @@ extern const struct vgic_ops vgic_v2, vgic_v3;
 
 // Start-up: NULL, or why there is no virtual GIC.
 const char *vgic_init(void);
+// Each CPU.
+void vgic_init_cpu(void);
 unsigned vgic_version(void);
 #define VGIC_V2_GICV_SIZE 0x2000
 // GICv2: the virtual CPU interface that guests are shown.

@@ -2,6 +2,8 @@
 // Arm IHI 0048B.b, 5.3 "GIC virtual interface control registers".
 #include "kernel/arch/arm64/hypervisor/vgic.h"
 
+#include <arch/mmu.h>
+
 #include "kernel/arch/arm64/boot.h"
 #include "kernel/arch/arm64/regs/gic.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
@@ -35,6 +37,13 @@ paddr_t vgic_v2_gicv(void)
 static unsigned list_count(void)
 {
     return list_count_found < IRQ_LIST_MAX ? list_count_found : IRQ_LIST_MAX;
+}
+
+static void init_cpu(void)
+{
+    mmio_write32(gich, GICH_HCR, 0);
+    for (unsigned i = 0; i < list_count_found; i++)
+        mmio_write32(gich, GICH_LR(i), 0);
 }
 
 static void load(struct vcpu *vcpu)
@@ -121,6 +130,7 @@ static void set_active(uint32_t intid, bool is_active)
 const struct vgic_ops vgic_v2 = {
     .version = 2,
     .init = init,
+    .init_cpu = init_cpu,
     .list_count = list_count,
     .load = load,
     .unload = unload,

@@ -59,6 +59,13 @@ static unsigned list_count(void)
     return list_count_found < IRQ_LIST_MAX ? list_count_found : IRQ_LIST_MAX;
 }
 
+static void init_cpu(void)
+{
+    sysreg_write(ICH_HCR_EL2, 0);
+    for (unsigned i = 0; i < list_count_found; i++)
+        write_list(i, 0);
+}
+
 static void load(struct vcpu *vcpu)
 {
     const struct vcpu_gic *gic = &vcpu->arch.gic;
@@ -149,6 +156,7 @@ static void set_active(uint32_t intid, bool is_active)
 const struct vgic_ops vgic_v3 = {
     .version = 3,
     .init = init,
+    .init_cpu = init_cpu,
     .list_count = list_count,
     .load = load,
     .unload = unload,

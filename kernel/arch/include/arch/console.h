@@ -3,5 +3,9 @@
 
 #include <stddef.h>
 
+#include <machina/objects.h>
+
 // Any context; never blocks for ever. A line feed goes out as carriage return and line feed.
 void arch_console_write(const char *text, size_t size_bytes);
+// Where it is. Constant after start-up.
+void arch_console_describe(struct mx_info_console *out);

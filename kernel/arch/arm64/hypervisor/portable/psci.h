@@ -20,6 +20,7 @@
 // AFFINITY_INFO
 #define PSCI_AFFINITY_ON  ((int64_t)0)
 #define PSCI_AFFINITY_OFF ((int64_t)1)
+#define PSCI_AFFINITY_PENDING ((int64_t)2)
 
 enum psci_action {
     PSCI_RETURN,  // `result` in X0, nothing else

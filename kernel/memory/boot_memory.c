@@ -1,6 +1,6 @@
 // Range arithmetic for start-up; see boot_memory.h. Two lists: RAM, and RAM that is free. Removing
 // from a list may split a range.
-#include "kernel/arch/x86_64/boot_memory.h"
+#include "kernel/memory/boot_memory.h"
 
 #include <string.h>
 
@@ -72,9 +72,7 @@ static void list_add_range(struct range_list *list, uint64_t base, uint64_t end)
     list_insert(list, at, base, end - base);
 }
 
-// The highest address that a 52-bit physical address has; firmware's numbers beyond it are
-// nonsense.
-#define PHYSICAL_LIMIT ((uint64_t)1 << 46) // what the linear map has room for
+#define PHYSICAL_LIMIT ((uint64_t)1 << 46) // what every architecture's linear map has room for
 
 static bool clip(uint64_t *base, uint64_t *end, uint64_t size_bytes)
 {
@@ -122,14 +120,14 @@ size_t boot_memory_ram(const struct memory_range **ranges)
     return ram.count;
 }
 
-paddr_t boot_memory_alloc_page(void)
+paddr_t boot_memory_alloc_page(uint64_t limit)
 {
     for (size_t i = free_ram.count; i-- > 0;) {
         struct memory_range *range = &free_ram.ranges[i];
         uint64_t end = range->base + range->size_bytes;
-        uint64_t page = (end < BOOT_MAPPED_BYTES ? end : BOOT_MAPPED_BYTES) - PAGE_SIZE;
+        uint64_t page = (end < limit ? end : limit) - PAGE_SIZE;
 
-        if (range->base >= BOOT_MAPPED_BYTES)
+        if (range->base >= limit)
             continue;
         list_remove_range(&free_ram, page, page + PAGE_SIZE);
         memset(arch_phys_to_virt(PADDR(page)), 0, PAGE_SIZE);

@@ -7,9 +7,6 @@ struct memory_range {
     uint64_t base, size_bytes; // whole pages
 };
 
-// As far as the tables of start.S reach.
-#define BOOT_MAPPED_BYTES ((uint64_t)1 << 30)
-
 // From the loader's memory map, in any order; may overlap. Beyond a fixed number of ranges the rest
 // is not used.
 void boot_memory_add_ram(uint64_t base, uint64_t size_bytes);
@@ -20,8 +17,8 @@ void boot_memory_reserve(uint64_t base, uint64_t size_bytes);
 
 // All RAM: sorted, no overlaps.
 size_t boot_memory_ram(const struct memory_range **ranges);
-// A zeroed page for start-up's tables, from mapped free RAM; it is never given back. PADDR_NONE:
-// none left.
-paddr_t boot_memory_alloc_page(void);
+// A zeroed page for start-up's tables, from free RAM below `limit`, up to which the linear map reaches already; it is never
+// given back. PADDR_NONE: none left.
+paddr_t boot_memory_alloc_page(uint64_t limit);
 // Hands what is free to the page allocator.
 void boot_memory_finish(void);

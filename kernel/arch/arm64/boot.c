@@ -1,0 +1,170 @@
+// Start-up of the boot CPU, from start.S to kernel_main(): a list of calls.
+#include "kernel/arch/arm64/boot.h"
+
+#include <string.h>
+
+#include <arch/boot.h>
+#include <arch/console.h>
+#include <arch/cpu.h>
+#include <arch/fpu.h>
+#include <arch/hypervisor_cpu.h>
+
+#include "kernel/arch/arm64/asid.h"
+#include "kernel/arch/arm64/cache.h"
+#include "kernel/arch/arm64/console.h"
+#include "kernel/arch/arm64/cpu_features.h"
+#include "kernel/arch/arm64/image.h"
+#include "kernel/arch/arm64/interrupts.h"
+#include "kernel/arch/arm64/paging.h"
+#include "kernel/arch/arm64/regs/control.h"
+#include "kernel/arch/arm64/smp.h"
+#include "kernel/arch/arm64/start.h"
+#include "kernel/arch/arm64/time.h"
+#include "kernel/core/cpu.h"
+#include "kernel/core/log.h"
+#include "kernel/memory/boot_memory.h"
+#include "kernel/memory/phys.h"
+
+// Called by start.S, and by functions that the compiler protects.
+_Noreturn void arm64_boot(uint64_t tree_address, uint64_t image_address, uint32_t mode);
+_Noreturn void __stack_chk_fail(void);
+extern uint64_t __stack_chk_guard;
+uint64_t __stack_chk_guard;
+
+uint64_t kernel_image_physical;
+uint32_t boot_mode;
+
+static struct boot_info boot_info;
+static struct machine_tree machine;
+
+extern const uint64_t tpidr_sites[], tpidr_sites_end[];
+extern char arm64_vectors[];
+
+void __stack_chk_fail(void)
+{
+    panic("stack overflow in a function's frame");
+}
+
+const struct machine_tree *boot_machine(void)
+{
+    return &machine;
+}
+
+void boot_init_vectors(void)
+{
+    sysreg_write(vbar_el1, arm64_vectors);
+    isb();
+}
+
+// --- the first steps, before anything else of the kernel can be used ----------------------------------------
+
+// Between the encodings of TPIDR_EL2 and TPIDR_EL1 in MRS and MSR: op1 4 and 0, op2 2 and 4 (Arm ARM C5.1.3).
+#define TPIDR_EL2_TO_EL1 ((4u ^ 0u) << 16 | (2u ^ 4u) << 5)
+
+// The image is still writable.
+static void use_tpidr_el1(void)
+{
+    for (const uint64_t *site = tpidr_sites; site < tpidr_sites_end; site++)
+        *(uint32_t *)*site ^= TPIDR_EL2_TO_EL1;
+    cache_sync_instructions(kernel_image_start, (size_t)(kernel_text_end - kernel_image_start));
+}
+
+// Not protected itself: it changes the guard.
+__attribute__((no_stack_protector)) static void init_stack_guard(void)
+{
+    uint64_t random;
+
+    if (!arch_cpu_random(&random))
+        random = time_counter_read() * 0x9e3779b97f4a7c15;
+    // A zero byte stops string functions that overrun.
+    __stack_chk_guard = random & ~(uint64_t)0xff;
+}
+
+static _Noreturn void boot_fail(const char *why)
+{
+    arch_console_write("Machina cannot start: ", 22);
+    arch_console_write(why, strlen(why));
+    arch_console_write("\n", 1);
+    arch_cpu_halt();
+}
+
+// --- the device tree --------------------------------------------------------------------------------------
+
+// There is nowhere to print to before this.
+static void read_tree(uint64_t address)
+{
+    const void *header = paging_map_firmware(PADDR(address), FDT_HEADER_BYTES);
+    uint32_t size_bytes = header ? fdt_total_size(header) : 0;
+    const char *reason = "no device tree";
+    struct fdt fdt;
+
+    if (size_bytes == 0 || size_bytes > FDT_SIZE_MAX ||
+        fdt_open(&fdt, paging_map_firmware(PADDR(address), size_bytes), size_bytes, &reason) != MX_OK)
+        boot_fail(reason);
+    machine_tree_read(&fdt, &machine);
+    if (machine.pl011.size_bytes != 0 && !console_init(PADDR(machine.pl011.base), machine.pl011_intid))
+        boot_fail("no room to map the console");
+}
+
+static void read_memory(void)
+{
+    for (uint32_t i = 0; i < machine.memory_count; i++)
+        boot_memory_add_ram(machine.memory[i].base, machine.memory[i].size_bytes);
+    for (uint32_t i = 0; i < machine.reserved_count; i++)
+        boot_memory_reserve(machine.reserved[i].base, machine.reserved[i].size_bytes);
+    boot_info.image_base = PADDR(machine.initrd_start);
+    boot_info.image_size_bytes = machine.initrd_end - machine.initrd_start;
+    boot_memory_reserve(machine.initrd_start, boot_info.image_size_bytes);
+    memcpy(boot_info.cmdline, machine.cmdline, sizeof(boot_info.cmdline));
+}
+_Static_assert(BOOT_CMDLINE_SIZE == MACHINE_CMDLINE_SIZE, "copied whole");
+
+static void init_memory(void)
+{
+    uint64_t image_end;
+
+    if (!paging_map_ram())
+        boot_fail("no room for the page tables of all RAM");
+    image_end = paging_finish_early().raw;
+    boot_info.kernel_size_bytes = image_end - kernel_image_physical;
+    boot_memory_reserve(kernel_image_physical, boot_info.kernel_size_bytes);
+    boot_memory_finish();
+}
+
+// --- start-up ---------------------------------------------------------------------------------------------
+
+__attribute__((no_stack_protector)) void arm64_boot(uint64_t tree_address, uint64_t image_address, uint32_t mode)
+{
+    kernel_image_physical = image_address;
+    boot_mode = mode;
+    if (mode != BOOT_MODE_EL2)
+        use_tpidr_el1();
+    smp_init_boot_cpu();
+    boot_init_vectors();
+    cpu_features_detect();
+    init_stack_guard();
+    if (!paging_init())
+        arch_cpu_halt();
+    cpu_features_enable();
+    fpu_init_cpu();
+    asid_init(cpu_features.has_asid16);
+    time_init();
+    read_tree(tree_address);
+    read_memory();
+    init_memory();
+    smp_count_cpus();
+    kernel_main(&boot_info);
+}
+
+void arch_init_late(void)
+{
+    interrupts_init();
+    time_init_late();
+}
+
+void arch_init_cpu(void)
+{
+    interrupts_init_cpu();
+    time_init_cpu();
+    hypervisor_init_cpu();
+}

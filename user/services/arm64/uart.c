@@ -1,0 +1,119 @@
+// The PL011 UART. Arm PrimeCell UART (PL011) Technical Reference Manual, DDI 0183G, chapter 3 "Programmers Model".
+
+#include "user/services/uart.h"
+
+#include <machina/syscalls.h>
+
+#include <machina_user/startup.h>
+
+enum uart_register {
+    UART_DR = 0x00,
+    UART_FR = 0x18,
+    UART_LCR_H = 0x2c,
+    UART_CR = 0x30,
+    UART_IFLS = 0x34,
+    UART_IMSC = 0x38,
+    UART_MIS = 0x40,
+    UART_ICR = 0x44,
+};
+
+enum {
+    FR_BUSY = 1 << 3,
+    FR_RXFE = 1 << 4,
+    FR_TXFF = 1 << 5,
+    LCR_H_FEN = 1 << 4,
+    LCR_H_WLEN_8 = 3 << 5,
+    CR_UARTEN = 1 << 0,
+    CR_TXE = 1 << 8,
+    CR_RXE = 1 << 9,
+    IFLS_EIGHTH_EACH = 0, // the receiving FIFO fills up to 1/8, the other empties down to 1/8
+    INTERRUPT_RX = 1 << 4,
+    INTERRUPT_TX = 1 << 5,
+    INTERRUPT_RX_TIMEOUT = 1 << 6, // something has waited below the FIFO's level
+    INTERRUPT_ALL = 0x7ff,
+    DR_DATA = 0xff,
+};
+
+#define REGISTERS_BYTES MX_PAGE_SIZE
+
+static uintptr_t registers;
+
+// One instruction of a form that every hypervisor below can emulate.
+static uint32_t read_register(enum uart_register offset)
+{
+    uint32_t value;
+
+    __asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(registers + offset) : "memory");
+    return value;
+}
+
+static void write_register(enum uart_register offset, uint32_t value)
+{
+    __asm__ volatile("str %w0, [%1]" : : "r"(value), "r"(registers + offset) : "memory");
+}
+
+static mx_status_t map_registers(uint64_t base)
+{
+    mx_handle_t resource = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_MMIO);
+    uint64_t address = 0;
+    mx_handle_t vmo;
+    mx_status_t status = mx_vmo_create_physical(resource, base, REGISTERS_BYTES, &vmo);
+
+    if (status == MX_OK) {
+        status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0), MX_MAP_READ | MX_MAP_WRITE, vmo, 0,
+                               REGISTERS_BYTES, &address);
+        (void)!mx_handle_close(vmo);
+    }
+    if (resource != MX_HANDLE_INVALID)
+        (void)!mx_handle_close(resource);
+    registers = (uintptr_t)address;
+    return status;
+}
+
+// The rate stays as firmware has set it.
+mx_status_t uart_init(uint64_t base)
+{
+    if (map_registers(base) != MX_OK)
+        return MX_ERR_NOT_FOUND;
+    write_register(UART_IMSC, 0);
+    write_register(UART_ICR, INTERRUPT_ALL);
+    write_register(UART_LCR_H, LCR_H_WLEN_8 | LCR_H_FEN);
+    write_register(UART_IFLS, IFLS_EIGHTH_EACH);
+    write_register(UART_CR, CR_UARTEN | CR_TXE | CR_RXE);
+    return MX_OK;
+}
+
+size_t uart_receive(uint8_t *bytes, size_t capacity)
+{
+    size_t count = 0;
+
+    while (count < capacity && !(read_register(UART_FR) & FR_RXFE))
+        bytes[count++] = (uint8_t)(read_register(UART_DR) & DR_DATA);
+    return count;
+}
+
+size_t uart_send(const uint8_t *bytes, size_t length)
+{
+    size_t count = 0;
+
+    // No more than both what fits and what keeps the loop short.
+    while (count < length && !(read_register(UART_FR) & FR_TXFF))
+        write_register(UART_DR, bytes[count++]);
+    return count;
+}
+
+void uart_set_interrupts(bool on_receive, bool on_room_to_send)
+{
+    write_register(UART_IMSC, (on_receive ? INTERRUPT_RX | INTERRUPT_RX_TIMEOUT : 0) |
+                                  (on_room_to_send ? INTERRUPT_TX : 0));
+}
+
+bool uart_is_interrupting(void)
+{
+    return read_register(UART_MIS) != 0;
+}
+
+bool uart_is_idle(void)
+{
+    return !(read_register(UART_FR) & FR_BUSY);
+}
