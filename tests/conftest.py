@@ -26,6 +26,7 @@ ORDER = ['unit', 'fuzz', 'scripts', 'system', 'integration']
 def pytest_addoption(parser):
     group = parser.getgroup('machina')
     group.addoption('--arch', default='x64', choices=['x64', 'arm64'], help='architecture of the target')
+    group.addoption('--gic', default='3', choices=['2', '3'], help='arm64: version of the interrupt controller (default 3)')
     group.addoption('--accel', default='auto', choices=['auto', 'kvm', 'tcg'],
                     help='nested KVM, software emulation, or nested KVM where it works (the default)')
     group.addoption('--fuzz-seconds', type=int, default=5, help='how long each fuzz target runs (default 5)')

@@ -26,7 +26,8 @@ def choose_acceleration(config):
     """The options for scripts/qemu, and a line that says which acceleration they mean and why."""
     wanted = config.getoption('accel')
     if config.getoption('arch') != 'x64':
-        return [], 'software emulation (nested KVM is for x64)'
+        gic = config.getoption('gic')
+        return ['-G', gic], f'GICv{gic}, software emulation (nested KVM is for x64)'
     if wanted == 'tcg':
         return [], 'software emulation (as asked for)'
     check = subprocess.run([TOP / 'scripts/has-nested-kvm'], capture_output=True, text=True, check=False)
@@ -48,7 +49,7 @@ class Machina:
                  is_parallel=True):
         """Emulated CPUs take turns unless `is_parallel`: QEMU 7.2's threads get in each other's way under busy guests."""
         accelerated, _ = choose_acceleration(config)
-        if not accelerated and not is_parallel:
+        if '-k' not in accelerated and not is_parallel:
             qemu_options = ['-accel', 'tcg,thread=single', *qemu_options]
         if images is not None:
             accelerated = [*accelerated, '-b', str(images)]

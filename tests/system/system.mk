@@ -16,7 +16,8 @@ TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs
 	tests/system/programs/$(ARCH_DIR)/privileged.c
 
 -include tests/system/hypervisor/hypervisor.mk
-TEST_SRCS_test_child += $(GUEST_FIXTURE)
+TEST_SRCS_test_child += $(if $(GUEST_TESTS),tests/system/programs/guest_actions.c $(GUEST_FIXTURE),\
+	tests/system/programs/no_guest_actions.c tests/system/child.c)
 -include tests/bench/bench.mk
 
 # $(1): a program's name.
@@ -41,5 +42,5 @@ $B/test/machina.zbi: $B/machina.zbi $(TEST_BINARIES)
 $B/test/machina.bin: $B/machina.bin
 	ln -sf ../machina.bin $@
 
-# <arch_faults.h>
+# <arch_faults.h>, <arch_machine.h>
 $B/user-obj/tests/system/%.o: USER_CFLAGS += -Itests/system/programs/$(ARCH_DIR)

@@ -12,8 +12,8 @@
 #include <machina_user/startup.h>
 #include <machina_user/thread.h>
 
-#include "tests/system/hypervisor/guest_fixture.h"
 #include "tests/system/programs/faults.h"
+#include "tests/system/programs/guest_actions.h"
 
 static mx_handle_t own_aspace(void)
 {
@@ -223,29 +223,6 @@ static int do_threads(const char *argument)
             return 1;
     }
     return do_ready(argument);
-}
-
-// Runs a guest for ever, having said so.
-static int run_guest(const struct guest_code *code)
-{
-    struct guest_fixture guest;
-    struct mx_vcpu_packet packet = {0};
-
-    if (!guest_start(&guest, code) || mx_channel_write(startup_channel(), "r", 1, NULL, 0) != MX_OK)
-        return 1;
-    return mx_vcpu_enter(guest.vcpu, &packet) == MX_OK ? 2 : 3;
-}
-
-static int do_guest_spin(const char *argument)
-{
-    (void)argument;
-    return run_guest(&code_spin);
-}
-
-static int do_guest_halt(const char *argument)
-{
-    (void)argument;
-    return run_guest(&code_halt);
 }
 
 static const struct action {

@@ -24,8 +24,8 @@
 // MAIR_EL1: normal memory, write-back and allocating; device memory, nGnRE.
 #define MAIR_VALUE 0x04ff
 
-// TCR_EL1: 48 bits of address in both halves, 4 KiB granules, tables in cacheable, inner shareable memory.
-#define TCR_T0SZ_48       (16 << 0)
+// TCR_EL1: 47 bits of address for user programs, as on x86-64, 48 for the kernel, 4 KiB granules, tables in cacheable, inner shareable memory.
+#define TCR_T0SZ_47       (17 << 0)
 #define TCR_IRGN0_WB      (1 << 8)
 #define TCR_ORGN0_WB      (1 << 10)
 #define TCR_SH0_INNER     (3 << 12)
@@ -38,13 +38,13 @@
 #define TCR_IPS_SHIFT     32
 #define TCR_IPS_48        5
 #define TCR_AS_SHIFT      36
-#define TCR_LOW           (TCR_T0SZ_48 | TCR_IRGN0_WB | TCR_ORGN0_WB | TCR_SH0_INNER | TCR_T1SZ_48 | \
+#define TCR_LOW           (TCR_T0SZ_47 | TCR_IRGN0_WB | TCR_ORGN0_WB | TCR_SH0_INNER | TCR_T1SZ_48 | \
                            TCR_IRGN1_WB | TCR_ORGN1_WB | TCR_SH1_INNER)
 
 #define KERNEL_IMAGE_BASE 0xffffffff80000000 // + offset in the image
 #define LINEAR_MAP_BASE   0xffff000000000000 // + physical address
 #define RESERVE_BASE      0xffff800000000000 // kernel stacks, devices
-#define USER_LIMIT        0x0001000000000000
+#define USER_LIMIT        0x0000800000000000
 
 #ifndef __ASSEMBLER__
 
