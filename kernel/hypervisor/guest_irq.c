@@ -61,6 +61,16 @@ void guest_irq_raise(struct guest_irq *irq)
     spin_unlock(&irq->lock, state);
 }
 
+void guest_irq_lower(struct guest_irq *irq)
+{
+    arch_interrupt_state_t state = spin_lock(&irq->lock);
+
+    irq->is_pending = false;
+    if (irq->route.kind == MX_IRQ_ROUTE_MSI)
+        arch_guest_lower_line(irq->guest, irq->route.addr, irq->route.data);
+    spin_unlock(&irq->lock, state);
+}
+
 static mx_status_t check_route(struct guest_irq *irq, const struct mx_irq_route *route,
                                const struct port *port)
 {

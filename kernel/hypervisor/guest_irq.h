@@ -25,3 +25,4 @@ MUST_CHECK mx_status_t guest_irq_create(struct guest *guest, struct guest_irq **
 MUST_CHECK mx_status_t guest_irq_set_route(struct guest_irq *irq, const struct mx_irq_route *route,
                                            struct port *port);
 void guest_irq_raise(struct guest_irq *irq);
+void guest_irq_lower(struct guest_irq *irq);

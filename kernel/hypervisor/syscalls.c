@@ -185,6 +185,71 @@ int64_t sys_guest_irq_raise(mx_handle_t handle)
     return MX_OK;
 }
 
+int64_t sys_guest_irq_lower(mx_handle_t handle)
+{
+    struct guest_irq *irq;
+    mx_status_t status = get_irq(handle, MX_RIGHT_SIGNAL, &irq);
+
+    if (status != MX_OK)
+        return status;
+    guest_irq_lower(irq);
+    object_release(&irq->object);
+    return MX_OK;
+}
+
+// --- the interrupt controller that the VMM models -----------------------------------------------
+
+int64_t sys_guest_gic_read(mx_handle_t handle, uint32_t vcpu_id, uint32_t field, uint32_t first, uaddr_t out)
+{
+    struct guest *guest;
+    uint32_t value = 0;
+    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+
+    if (status != MX_OK)
+        return status;
+    status = arch_guest_gic_read(guest, vcpu_id, field, first, &value);
+    object_release(&guest->object);
+    return status == MX_OK ? user_write(out, &value, sizeof(value)) : status;
+}
+
+int64_t sys_guest_gic_write(mx_handle_t handle, uint32_t vcpu_id, uint32_t field, uint32_t first, uint32_t value,
+                            uint32_t mask)
+{
+    struct guest *guest;
+    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+
+    if (status != MX_OK)
+        return status;
+    status = arch_guest_gic_write(guest, vcpu_id, field, first, value, mask);
+    object_release(&guest->object);
+    return status;
+}
+
+int64_t sys_guest_gic_set_lpi(mx_handle_t handle, uint32_t intid, uint32_t vcpu_id, uint32_t priority,
+                              uint32_t is_enabled)
+{
+    struct guest *guest;
+    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+
+    if (status != MX_OK)
+        return status;
+    status = arch_guest_gic_set_lpi(guest, intid, vcpu_id, priority, is_enabled != 0);
+    object_release(&guest->object);
+    return status;
+}
+
+int64_t sys_guest_gic_place(mx_handle_t handle, uint64_t addr)
+{
+    struct guest *guest;
+    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+
+    if (status != MX_OK)
+        return status;
+    status = arch_guest_gic_place(guest, addr);
+    object_release(&guest->object);
+    return status;
+}
+
 // --- vCPUs --------------------------------------------------------------------------------------
 
 int64_t sys_vcpu_create(mx_handle_t handle, uint32_t id, uint32_t options, uaddr_t out)

@@ -84,3 +84,8 @@ S4(mx_status_t, vcpu_write_state, mx_handle_t, uint32_t, MX_PTR(const void), siz
 // added later
 S3(mx_status_t, channel_serve, mx_handle_t, MX_PTR(struct mx_channel_serve_args), mx_time_t)
 S3(mx_status_t, job_open_process, mx_handle_t, uint64_t, MX_PTR(mx_handle_t))
+S1(mx_status_t, guest_irq_lower, mx_handle_t)
+S5(mx_status_t, guest_gic_read, mx_handle_t, uint32_t, uint32_t, uint32_t, MX_PTR(uint32_t))
+S6(mx_status_t, guest_gic_write, mx_handle_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t)
+S5(mx_status_t, guest_gic_set_lpi, mx_handle_t, uint32_t, uint32_t, uint32_t, uint32_t)
+S2(mx_status_t, guest_gic_place, mx_handle_t, uint64_t)

@@ -215,6 +215,24 @@ MX_MUST_CHECK mx_status_t mx_guest_irq_create(mx_handle_t guest, mx_handle_t *ou
 MX_MUST_CHECK mx_status_t mx_guest_irq_route(mx_handle_t irq, const struct mx_irq_route *route);
 // Needs SIGNAL.
 MX_MUST_CHECK mx_status_t mx_guest_irq_raise(mx_handle_t irq);
+// The line goes down: takes back a raise that still waits for a route, and ends the level where the line goes to a level-triggered
+// input. Nothing else that was raised is taken back. Needs SIGNAL.
+MX_MUST_CHECK mx_status_t mx_guest_irq_lower(mx_handle_t irq);
+// The state of the guest's interrupts, where its controller is a GIC (<machina/gic.h>); NOT_SUPPORTED elsewhere. `vcpu_id` chooses
+// the bank of interrupts below 32 and is ignored for others. A write changes the bits of the word that are set in `mask`, for
+// vCPUs that run as well. INVALID_ARGS: no such field, or `first` not aligned. OUT_OF_RANGE: no such interrupt or vCPU. Need
+// MANAGE on guest.
+MX_MUST_CHECK mx_status_t mx_guest_gic_read(mx_handle_t guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
+                                            uint32_t *value);
+MX_MUST_CHECK mx_status_t mx_guest_gic_write(mx_handle_t guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
+                                             uint32_t value, uint32_t mask);
+// Where an LPI goes and with which priority (0 to 255); pending survives. `vcpu_id` may be MX_GIC_TARGET_NONE if it is disabled.
+// Errors and rights as above.
+MX_MUST_CHECK mx_status_t mx_guest_gic_set_lpi(mx_handle_t guest, uint32_t intid, uint32_t vcpu_id, uint32_t priority,
+                                               uint32_t is_enabled);
+// GICv2: the page-aligned guest address of the CPU interface, where each vCPU finds its own. BAD_STATE: it has one.
+// NOT_SUPPORTED: the guest's GIC has system registers instead. OUT_OF_RANGE. Needs MANAGE.
+MX_MUST_CHECK mx_status_t mx_guest_gic_place(mx_handle_t guest, uint64_t addr);
 // One message-signalled interrupt, as if a device had written `data` to `addr`. Needs SIGNAL on guest.
 MX_MUST_CHECK mx_status_t mx_guest_send_msi(mx_handle_t guest, uint64_t addr, uint64_t data);
 // A vCPU bound to the calling thread, which alone may enter it and reach its state. BAD_STATE: the thread has one.

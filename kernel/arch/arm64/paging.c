@@ -5,6 +5,8 @@
 // translation table entries", D8.14.1). Tables removed from a hierarchy are freed only after no CPU can walk them.
 #include "kernel/arch/arm64/paging.h"
 
+#include <arch/hypervisor_cpu.h>
+
 #include <string.h>
 
 #include "kernel/arch/arm64/asid.h"
@@ -49,10 +51,7 @@ uint64_t arch_aspace_user_limit(void)
 
 uint64_t arch_aspace_guest_limit(void)
 {
-    static const uint8_t range_bits[] = {32, 36, 40, 42, 44, 48};
-    unsigned range = id_field(sysreg_read(id_aa64mmfr0_el1), ID_AA64MMFR0_PARANGE_SHIFT);
-
-    return (uint64_t)1 << (range < sizeof(range_bits) ? range_bits[range] : GUEST_ADDRESS_BITS_MAX);
+    return hypervisor_aspace_limit();
 }
 
 // --- tables -----------------------------------------------------------------------------------------------
@@ -346,7 +345,14 @@ static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t
     tlb_flush_user(aspace->id, addr, size_bytes, has_tables);
 }
 
-static const struct arm64_table_format user_format = {.leaf = user_leaf, .flush = user_flush};
+static void user_prepare(paddr_t page, uint64_t size_bytes, uint32_t options, bool is_device)
+{
+    if ((options & MX_MAP_EXECUTE) && !is_device)
+        cache_sync_instructions(arch_phys_to_virt(page), size_bytes);
+}
+
+static const struct arm64_table_format user_format = {
+    .leaf = user_leaf, .prepare = user_prepare, .flush = user_flush};
 
 // The entries of the top table, or tables, of a hierarchy.
 static unsigned root_entries(const struct arch_aspace *aspace)
@@ -359,17 +365,35 @@ static unsigned entry_index(const struct arch_aspace *aspace, uint64_t addr, uns
     return level == aspace->top_level ? (unsigned)(addr >> pt_level_shift(level)) : pt_index(addr, level);
 }
 
+// No CPU knows a translation of it any more on return.
+static void free_identifier(struct arch_aspace *aspace)
+{
+    if (aspace->is_guest) {
+        hypervisor_aspace_destroy(aspace);
+        return;
+    }
+    tlb_flush_asid(aspace->id);
+    asid_free(aspace->id);
+}
+
 mx_status_t arch_aspace_init(struct arch_aspace *aspace, bool is_guest, struct job *job)
 {
     paddr_t root;
 
-    if (is_guest)
-        return MX_ERR_NOT_SUPPORTED;
-    root = tables_alloc(job, 0);
-    if (paddr_is_none(root))
+    *aspace = (struct arch_aspace){.format = &user_format, .top_level = TOP_LEVEL, .job = job};
+    if (is_guest) {
+        mx_status_t status = hypervisor_aspace_init(aspace);
+        if (status != MX_OK)
+            return status;
+    } else {
+        aspace->id = asid_alloc();
+    }
+    root = tables_alloc(job, aspace->root_order);
+    if (paddr_is_none(root)) {
+        free_identifier(aspace);
         return MX_ERR_NO_MEMORY;
-    *aspace = (struct arch_aspace){
-        .format = &user_format, .top_level = TOP_LEVEL, .root = root.raw, .job = job, .id = asid_alloc()};
+    }
+    aspace->root = root.raw;
     return MX_OK;
 }
 
@@ -378,8 +402,7 @@ void arch_aspace_destroy(struct arch_aspace *aspace)
     uint64_t *root = table_at(aspace->root);
     struct table_list tables = {0};
 
-    tlb_flush_asid(aspace->id);
-    asid_free(aspace->id);
+    free_identifier(aspace);
     for (unsigned i = 0; i < root_entries(aspace); i++) {
         if ((root[i] & PTE_VALID) && !entry_is_leaf(root[i], aspace->top_level))
             collect_tables(root[i], aspace->top_level, &tables);
@@ -455,8 +478,7 @@ mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t p
     arch_interrupt_state_t state;
     uint64_t *slot, entry;
 
-    if ((options & MX_MAP_EXECUTE) && !is_device && !aspace->is_guest)
-        cache_sync_instructions(arch_phys_to_virt(page), PAGE_SIZE << order);
+    aspace->format->prepare(page, PAGE_SIZE << order, options, is_device);
     entry = aspace->format->leaf(page, options, is_device) | (level == 1 ? PTE_TABLE : 0);
     state = spin_lock(&aspace->lock);
     slot = walk(aspace, addr, level, &tables);

@@ -2,6 +2,7 @@
 #include <arch/thread.h>
 
 #include <arch/fpu.h>
+#include <arch/hypervisor_cpu.h>
 
 #include "kernel/arch/arm64/paging.h"
 #include "kernel/arch/arm64/regs/sysreg.h"
@@ -43,6 +44,8 @@ void arch_thread_switch(struct thread *from, struct thread *to)
     struct arm64_cpu *cpu = arm64_current_cpu();
     struct arch_aspace *aspace = to->aspace ? &to->aspace->arch : NULL;
 
+    if (cpu->resident_vcpu)
+        hypervisor_thread_leaves(from);
     if (cpu->fpu_live)
         fpu_release_current_thread();
     if (from->aspace)

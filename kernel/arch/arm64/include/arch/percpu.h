@@ -10,6 +10,7 @@ struct arch_aspace;
 struct arm64_frame;
 struct cpu;
 struct fpu_state;
+struct vcpu;
 
 // What a CPU that is being started finds at its first instructions, its caches off; see start.S.
 struct arm64_start {
@@ -24,6 +25,8 @@ struct arm64_cpu {
     struct fpu_state *fpu_cached;      // whose state the registers had last
     struct arch_aspace *loaded_aspace; // in TTBR0_EL1, NULL: none
     uint64_t mpidr;                    // affinity fields
+    struct vcpu *resident_vcpu;        // whose state is in the registers of EL1, or NULL; hypervisor/resident.h
+    struct vcpu *cached_vcpu;          // whose the registers of EL1 still have, only to be compared
     volatile void *gicr;               // GICv3: this CPU's redistributor
     uint8_t gic_target;                // GICv2: this CPU's bit
     const struct arm64_frame *fault_frame; // of the exception that led to a panic

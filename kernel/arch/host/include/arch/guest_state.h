@@ -11,7 +11,7 @@
 struct host_guest_step;
 
 struct arch_guest {
-    uint64_t msi_count;
+    uint64_t msi_count, lower_count;
     uint64_t last_msi_addr, last_msi_data;
 };
 
