@@ -3,6 +3,7 @@
 // Unless said otherwise, calls are made by the main thread before the first vCPU runs.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,10 @@ extern const bool machine_has_io_ports;
 MX_MUST_CHECK mx_status_t machine_create(struct guest *guest, struct machine **out);
 // Puts a PCI device on the bus, with its pin connected. NO_RESOURCES: no slot is free.
 MX_MUST_CHECK mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device);
+// Where a message that a device may send, from its MSI-X table, goes; lock held. False: nothing
+// takes it. What it says may change until virtio_device_route_again is called.
+bool machine_route_message(const struct machine *machine, const struct pci_device *device,
+                           uint64_t address, uint64_t data, struct mx_irq_route *route);
 // Loads the kernel; every device is there. The request has all but the ranges of RAM, which are the
 // machine's to choose. On failure its reason is filled.
 MX_MUST_CHECK mx_status_t machine_load(struct machine *machine, struct boot_request *request);

@@ -182,9 +182,10 @@ static void backend_route_interrupt(void *context, uint16_t source,
 
     if (route->kind == VIRTIO_ROUTE_INTX)
         target = port_route(link, source);
-    else if (route->kind == VIRTIO_ROUTE_MSI)
-        target = (struct mx_irq_route){
-            .kind = MX_IRQ_ROUTE_MSI, .addr = route->address, .data = route->data};
+    else if (route->kind == VIRTIO_ROUTE_MSI &&
+             !machine_route_message(link->guest->machine, &link->pci.pci, route->address,
+                                    route->data, &target))
+        target.kind = MX_IRQ_ROUTE_NONE;
     mx_status_t status = mx_guest_irq_route(irq_of(link, source), &target);
     if (status == MX_ERR_INVALID_ARGS) {
         // A message that no interrupt controller takes is lost on the bus.
@@ -490,6 +491,24 @@ void virtio_device_intx_event(struct guest *guest, uint32_t index_and_source)
     mutex_lock(&guest->lock);
     virtio_pci_raise_intx(&guest->devices[index]->pci, (uint16_t)index_and_source);
     mutex_unlock(&guest->lock);
+}
+
+static void route_again(struct virtio_device_link *link, uint16_t source, unsigned index)
+{
+    const struct virtio_route *route = &link->pci.routes[index];
+
+    if (route->kind == VIRTIO_ROUTE_MSI)
+        backend_route_interrupt(link, source, route);
+}
+
+void virtio_device_route_again(struct guest *guest)
+{
+    for (size_t i = 0; i < guest->device_count; i++) {
+        struct virtio_device_link *link = guest->devices[i];
+        for (unsigned queue = 0; queue < link->queue_count; queue++)
+            route_again(link, (uint16_t)queue, queue);
+        route_again(link, VIRTIO_SOURCE_CONFIG, VIRTIO_QUEUES_MAX);
+    }
 }
 
 static mx_handle_t console_channel(const struct guest *guest)

@@ -25,6 +25,9 @@ MX_MUST_CHECK mx_status_t virtio_device_start(struct guest *guest,
 void virtio_device_message_event(struct guest *guest, uint32_t index);
 void virtio_device_intx_event(struct guest *guest, uint32_t index_and_source);
 
+// Where messages go may have changed (machine_route_message). Lock held.
+void virtio_device_route_again(struct guest *guest);
+
 // Gives a stream to the console device. NOT_SUPPORTED: there is none (any more). Takes the stream
 // in any case.
 MX_MUST_CHECK mx_status_t virtio_device_attach_console(struct guest *guest, mx_handle_t stream);

@@ -173,6 +173,15 @@ mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
     return pci_host_add(&machine->pci, device, slot);
 }
 
+bool machine_route_message(const struct machine *machine, const struct pci_device *device,
+                           uint64_t address, uint64_t data, struct mx_irq_route *route)
+{
+    (void)machine;
+    (void)device;
+    *route = (struct mx_irq_route){.kind = MX_IRQ_ROUTE_MSI, .addr = address, .data = data};
+    return true;
+}
+
 // --- the table of devices -----------------------------------------------------------------------
 
 enum space {
