@@ -263,6 +263,27 @@ TEST(gic_redistributor_reset_undoes_all)
     EXPECT_FALSE(fake.lpis[0].is_enabled);
 }
 
+TEST(gic_redistributor_shows_what_reads_would_give)
+{
+    static uint8_t page[GIC_REDISTRIBUTOR_SHOWN_BYTES];
+    start(2, true);
+    memset(page, 0, sizeof(page));
+    gic_redistributors_show(&gic, 1, page);
+    for (unsigned round = 0; round < 3; round++) {
+        for (uint64_t offset = 0; offset < sizeof(page); offset += 4) {
+            uint32_t shown;
+            memcpy(&shown, page + offset, sizeof(shown));
+            EXPECT_EQ(shown, in(STRIDE + offset));
+        }
+        if (round == 0) {
+            out(STRIDE + GICR_WAKER, 0);
+            enable_lpis(1);
+        } else {
+            gic_redistributors_ops.reset(&gic);
+        }
+    }
+}
+
 // --- GICv2m -------------------------------------------------------------------------------------
 
 TEST(gicv2m_frame_tells_its_spis)

@@ -67,6 +67,19 @@ static uint64_t read_rd_frame(const struct gic_redistributors *gic, uint32_t vcp
                      : 0;
 }
 
+// After each change of what a read gives.
+static void update_shown(const struct gic_redistributors *gic, uint32_t vcpu_id)
+{
+    static const uint16_t offsets[] = {GICR_CTLR,      GICR_TYPER,        GICR_TYPER + 4,
+                                       GICR_WAKER,     GICR_PROPBASER,    GICR_PROPBASER + 4,
+                                       GICR_PENDBASER, GICR_PENDBASER + 4};
+
+    for (size_t i = 0; gic->shown[vcpu_id] && i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        const uint32_t value = (uint32_t)read_rd_frame(gic, vcpu_id, offsets[i], sizeof(value));
+        memcpy(gic->shown[vcpu_id] + offsets[i], &value, sizeof(value));
+    }
+}
+
 static void enable_lpis(struct gic_lpis *lpis, uint32_t vcpu_id, bool is_enabled)
 {
     struct gic_lpi_redistributor *redistributor = &lpis->redistributors[vcpu_id];
@@ -120,6 +133,7 @@ static void write_rd_frame(struct gic_redistributors *gic, uint32_t vcpu_id, uin
         gic->is_asleep[vcpu_id] = value & WAKER_PROCESSOR_SLEEP;
     else if (gic->lpis)
         write_lpi_register(gic->lpis, vcpu_id, offset, width_bytes, value);
+    update_shown(gic, vcpu_id);
 }
 
 // The SGI frame of the vCPU that the bank is set to.
@@ -181,10 +195,11 @@ static void gic_redistributors_reset(void *device)
         gic->bank.vcpu_id = i;
         gic_bank_reset(&gic->bank);
         gic->is_asleep[i] = true;
-        if (!gic->lpis)
-            continue;
-        enable_lpis(gic->lpis, i, false);
-        gic->lpis->redistributors[i] = (struct gic_lpi_redistributor){0};
+        if (gic->lpis) {
+            enable_lpis(gic->lpis, i, false);
+            gic->lpis->redistributors[i] = (struct gic_lpi_redistributor){0};
+        }
+        update_shown(gic, i);
     }
 }
 
@@ -201,4 +216,10 @@ void gic_redistributors_init(struct gic_redistributors *gic, const struct gic_ma
     gic->bank = (struct gic_bank){.machine = machine, .count = GIC_PRIVATE_COUNT};
     gic->lpis = lpis;
     memset(gic->is_asleep, true, sizeof(gic->is_asleep));
+}
+
+void gic_redistributors_show(struct gic_redistributors *gic, uint32_t vcpu_id, uint8_t *page)
+{
+    gic->shown[vcpu_id] = page;
+    update_shown(gic, vcpu_id);
 }

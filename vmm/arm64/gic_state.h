@@ -27,8 +27,9 @@
 // The vCPU number in GIC_TARGET of an interrupt that no vCPU takes: it stays pending.
 #define GIC_TARGET_NONE UINT32_MAX
 
-// What there is of each interrupt, with the order and meaning of the kernel's enum mx_gic_field.
-// `first` names the first interrupt of a word.
+// What there is of each interrupt. After power-on all of it is zero, but that SGIs are
+// edge-triggered. With the order and meaning of the kernel's enum mx_gic_field. `first` names the
+// first interrupt of a word.
 enum gic_field {
     // One bit for each of 32 interrupts, `first` is a multiple of 32.
     GIC_GROUP,   // 1: group 1
@@ -55,8 +56,7 @@ struct gic_state_ops {
     uint32_t (*read)(void *context, uint32_t vcpu_id, enum gic_field field, uint32_t first);
     void (*write)(void *context, uint32_t vcpu_id, enum gic_field field, uint32_t first,
                   uint32_t value, uint32_t mask);
-    // Where an LPI goes and with which priority; GIC_PENDING of it survives. `vcpu_id` may be
-    // GIC_TARGET_NONE with `is_enabled` false.
+    // Where an LPI goes and with which priority; GIC_PENDING of it survives.
     void (*set_lpi)(void *context, uint32_t intid, uint32_t vcpu_id, uint8_t priority,
                     bool is_enabled);
 };
