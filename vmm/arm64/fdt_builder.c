@@ -56,7 +56,7 @@ static void put_bytes(struct fdt_builder *builder, const void *value, size_t siz
 void fdt_builder_begin_node(struct fdt_builder *builder, const char *name)
 {
     if (builder->depth == 0 && builder->has_root)
-        builder->is_broken = true;
+        builder->is_misused = true;
     builder->has_root = true;
     builder->may_have_property = true;
     builder->depth++;
@@ -75,7 +75,7 @@ void fdt_builder_begin_node_at(struct fdt_builder *builder, const char *name, ui
 void fdt_builder_end_node(struct fdt_builder *builder)
 {
     if (builder->depth == 0) {
-        builder->is_broken = true;
+        builder->is_misused = true;
         return;
     }
     builder->depth--;
@@ -108,7 +108,9 @@ static uint32_t find_string(struct fdt_builder *builder, const char *name)
 // The property without its value.
 static void begin_property(struct fdt_builder *builder, const char *name, size_t size_bytes)
 {
-    if (builder->depth == 0 || !builder->may_have_property || size_bytes > UINT32_MAX)
+    if (builder->depth == 0 || !builder->may_have_property)
+        builder->is_misused = true;
+    if (size_bytes > UINT32_MAX)
         builder->is_broken = true;
     put_u32(builder, FDT_PROPERTY);
     put_u32(builder, (uint32_t)size_bytes);
@@ -197,7 +199,7 @@ static void fill_header(struct fdt_builder *builder, uint32_t boot_cpu, size_t s
 
 mx_status_t fdt_builder_finish(struct fdt_builder *builder, uint32_t boot_cpu, size_t *size_bytes)
 {
-    const bool is_tree = builder->has_root && builder->depth == 0;
+    const bool is_tree = builder->has_root && builder->depth == 0 && !builder->is_misused;
 
     put_u32(builder, FDT_END);
     const size_t strings_offset = builder->size_bytes;

@@ -19,7 +19,8 @@ struct fdt_builder {
     unsigned depth;         // nodes that are open
     bool has_root;          // and with it whether anything may follow
     bool may_have_property; // no child of the node was begun yet
-    bool is_broken;
+    bool is_misused;        // calls came out of order
+    bool is_broken;         // something did not fit
     size_t strings_bytes;
     char strings[FDT_BUILDER_STRINGS_BYTES]; // each name of a property once
 };

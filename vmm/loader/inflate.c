@@ -210,12 +210,13 @@ static mx_status_t copy_match(struct stream *stream, size_t distance, size_t len
 
     if (distance > stream->output_at)
         return refuse(stream, "a match begins before the data");
+    const uint8_t *from = to - distance;
     const size_t size_bytes = length < room ? length : room;
     if (distance >= size_bytes) {
-        memcpy(to, to - distance, size_bytes);
+        memcpy(to, from, size_bytes);
     } else {
         for (size_t i = 0; i < size_bytes; i++)
-            to[i] = to[i - distance];
+            to[i] = from[i];
     }
     stream->output_at += size_bytes;
     return size_bytes == length ? MX_OK : MX_ERR_BUFFER_TOO_SMALL;
