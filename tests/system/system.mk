@@ -16,7 +16,7 @@ TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs
 	tests/system/programs/$(ARCH_DIR)/privileged.c
 
 -include tests/system/hypervisor/hypervisor.mk
-TEST_SRCS_test_child += $(if $(GUEST_TESTS),tests/system/programs/guest_actions.c $(GUEST_FIXTURE),\
+TEST_SRCS_test_child += $(if $(filter x86_64,$(ARCH_DIR)),tests/system/programs/guest_actions.c $(GUEST_FIXTURE),\
 	tests/system/programs/no_guest_actions.c tests/system/child.c)
 -include tests/bench/bench.mk
 

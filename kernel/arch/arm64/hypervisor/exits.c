@@ -99,13 +99,12 @@ enum mx_guest_exit exit_reason(uint64_t esr)
     case ESR_EC_WFX:
         return MX_GUEST_EXIT_WFX;
     case ESR_EC_HVC64:
-        return MX_GUEST_EXIT_HVC;
     case ESR_EC_SMC64:
         return MX_GUEST_EXIT_SMC;
     case ESR_EC_SYSREG:
-        return MX_GUEST_EXIT_SYSREG;
+        return MX_GUEST_EXIT_SYSTEM;
     case ESR_EC_FETCH_LOWER:
-        return MX_GUEST_EXIT_INST_ABORT;
+        return MX_GUEST_EXIT_INSTRUCTION_ABORT;
     case ESR_EC_DATA_LOWER:
         return MX_GUEST_EXIT_DATA_ABORT;
     default:

@@ -30,14 +30,12 @@ struct mx_vcpu_state {
 
 // Reasons that exits are counted under, after the exception class of ESR_EL2.
 enum mx_guest_exit {
+    MX_GUEST_EXIT_INSTRUCTION_ABORT, // 0x20
+    MX_GUEST_EXIT_DATA_ABORT,        // 0x24
+    MX_GUEST_EXIT_WFX,               // 0x01
+    MX_GUEST_EXIT_SYSTEM,            // 0x18
+    MX_GUEST_EXIT_SMC,               // 0x17, and 0x16: HVC
     MX_GUEST_EXIT_INTERRUPT,
-    MX_GUEST_EXIT_INST_ABORT, // 0x20
-    MX_GUEST_EXIT_DATA_ABORT, // 0x24
-    MX_GUEST_EXIT_WFX,        // 0x01
-    MX_GUEST_EXIT_SYSREG,     // 0x18
-    MX_GUEST_EXIT_SMC,        // 0x17
-    MX_GUEST_EXIT_HVC,        // 0x16
-    MX_GUEST_EXIT_FP,         // 0x07
     MX_GUEST_EXIT_OTHER,
     MX_GUEST_EXIT_COUNT,
 };
