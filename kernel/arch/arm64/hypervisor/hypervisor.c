@@ -22,9 +22,7 @@ const char *arch_hypervisor_description(void)
     return descriptions[boot_mode];
 }
 
-void hypervisor_init_cpu(void)
-{
-}
+void hypervisor_init_cpu(void) {}
 
 mx_status_t arch_guest_init(struct guest *guest)
 {
