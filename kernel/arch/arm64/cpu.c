@@ -62,9 +62,12 @@ void arch_cpu_halt(void)
 bool arch_cpu_random(uint64_t *value)
 {
     for (unsigned i = 0; cpu_features.has_rndr && i < RANDOM_TRIES; i++) {
-        bool is_valid;
+        uint32_t is_valid;
 
-        __asm__ volatile("mrs %0, " SYSREG_TEXT(RNDR) : "=r"(*value), "=@ccne"(is_valid));
+        __asm__ volatile("mrs %0, " SYSREG_TEXT(RNDR) "\n\tcset %w1, ne"
+                         : "=r"(*value), "=r"(is_valid)
+                         :
+                         : "cc");
         if (is_valid)
             return true;
         arch_cpu_relax();
