@@ -112,8 +112,7 @@ void vgic_load(struct vcpu *vcpu)
     // irqs.lists stay where they are: the next refresh fills anew, under the lock.
 }
 
-// Out of the list registers; what they said waits in irqs.lists.
-static void pull(struct vcpu *vcpu)
+void vgic_pull(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
 
@@ -127,7 +126,7 @@ static void pull(struct vcpu *vcpu)
 
 void vgic_unload(struct vcpu *vcpu)
 {
-    pull(vcpu);
+    vgic_pull(vcpu);
     vgic->unload(vcpu);
 }
 
@@ -145,7 +144,7 @@ void vgic_refresh(struct vcpu *vcpu)
 {
     struct arch_guest *guest = &vcpu->guest->arch;
 
-    pull(vcpu);
+    vgic_pull(vcpu);
     spin_acquire(&guest->irq_lock);
     take_home(vcpu);
     vtimer_update_line(vcpu);
@@ -161,7 +160,7 @@ bool vgic_has_deliverable(struct vcpu *vcpu)
     struct arch_vcpu *arch = &vcpu->arch;
     bool is_resident = resident_is_here(vcpu), is_deliverable;
 
-    pull(vcpu);
+    vgic_pull(vcpu);
     if (is_resident)
         vgic->read_interface(vcpu);
     spin_acquire(&guest->irq_lock);
@@ -246,7 +245,7 @@ static void pull_here(void *argument)
     struct vcpu *vcpu = resident_vcpu();
 
     if (vcpu && vcpu->guest == argument)
-        pull(vcpu); // and refreshes before the guest goes on
+        vgic_pull(vcpu); // and refreshes before the guest goes on
 }
 
 // Frozen, with the state of all interrupts home; irq_lock held on return.

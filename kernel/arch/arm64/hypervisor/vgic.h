@@ -58,6 +58,8 @@ static inline bool vgic_needs_refresh(const struct arch_vcpu *arch)
     return !arch->lists_are_live || irq_vcpu_has_posted(&arch->irqs);
 }
 void vgic_refresh(struct vcpu *vcpu);
+// Out of the list registers; what they said waits in irqs.lists, and the vCPU needs a refresh. Resident, on its CPU, interrupts disabled.
+void vgic_pull(struct vcpu *vcpu);
 // Takes all state home, and says whether something could interrupt the guest. Resident or not; interrupts disabled.
 bool vgic_has_deliverable(struct vcpu *vcpu);
 // A PPI's line, of any vCPU. Any context.

@@ -23,6 +23,8 @@ static void handle_virtual_timer(void)
 
     if (!vcpu || !is_asserted(sysreg_read(CNTV_CTL_EL02)))
         return; // it was taken back meanwhile
+    // First what the guest did with the last one, which the physical one was tied to.
+    vgic_pull(vcpu);
     vgic_set_active(VTIMER_INTID, true);
     vcpu->arch.is_timer_held = true;
     vgic_set_private_line(vcpu, VTIMER_INTID, true);

@@ -149,7 +149,7 @@ GUEST_BEGIN accesses
 	strb w1, [x10, #1]
 	str xzr, [x10]
 	stp x1, x10, [x10, #16]
-	stp w1, w10, [x10], #8
+	stp w1, w11, [x10], #8
 	str x10, [x11], #8
 	str w1, [x10, #-8]!
 	str x10, [x11], #8
@@ -365,10 +365,14 @@ GUEST_BEGIN physical_timer
 	str x1, [x10]
 	mov x0, #1
 	msr cntp_ctl_el0, x0
-1:	wfi
+1:	msr daifset, #2
 	ldr x13, [x11, #RESULT_IRQ_COUNT]
-	cbz x13, 1b
-	mrs x0, cntp_ctl_el0
+	cbnz x13, 2f
+	wfi
+	msr daifclr, #2
+	isb
+	b 1b
+2:	mrs x0, cntp_ctl_el0
 	str x0, [x10, #8]
 	mov x0, #-1
 	msr cntp_tval_el0, x0
