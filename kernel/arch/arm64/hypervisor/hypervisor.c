@@ -78,6 +78,12 @@ const char *arch_hypervisor_description(void)
     return description;
 }
 
+bool arch_hypervisor_spares_cpu(uint32_t cpu_index)
+{
+    (void)cpu_index;
+    return false;
+}
+
 void hypervisor_init_cpu(void)
 {
     if (!hypervisor_features.is_usable)
