@@ -54,7 +54,8 @@ static uint32_t align4(uint32_t value)
     return (value + 3) & ~(uint32_t)3;
 }
 
-// --- tokens ---------------------------------------------------------------------------------------------
+// --- tokens
+// ---------------------------------------------------------------------------------------------
 
 struct token {
     uint32_t kind;
@@ -89,7 +90,8 @@ static bool read_property(const struct fdt *fdt, uint32_t offset, struct token *
     size = read32(fdt->data + offset + TOKEN_BYTES);
     name = read32(fdt->data + offset + 2 * TOKEN_BYTES);
     if (!is_within(offset + PROPERTY_BYTES, size, fdt->structure_end) ||
-        name >= fdt->strings_end - fdt->strings || !text_bytes(fdt, fdt->strings + name, fdt->strings_end))
+        name >= fdt->strings_end - fdt->strings ||
+        !text_bytes(fdt, fdt->strings + name, fdt->strings_end))
         return false;
     out->name = (const char *)fdt->data + fdt->strings + name;
     out->property = (struct fdt_property){fdt->data + offset + PROPERTY_BYTES, size};
@@ -118,7 +120,8 @@ static bool read_token(const struct fdt *fdt, uint32_t offset, struct token *out
     }
 }
 
-// --- opening ----------------------------------------------------------------------------------------------
+// --- opening
+// ----------------------------------------------------------------------------------------------
 
 uint32_t fdt_total_size(const void *header)
 {
@@ -136,7 +139,8 @@ static const char *check_header(struct fdt *fdt, const uint8_t *data, size_t siz
     total = read32(data + HEADER_TOTAL_SIZE);
     if (total < FDT_HEADER_BYTES || total > size_bytes || total > FDT_SIZE_MAX)
         return "the size in the header is more than there is, or than 2 MiB";
-    if (read32(data + HEADER_VERSION) < FDT_VERSION || read32(data + HEADER_LAST_COMPATIBLE) > FDT_VERSION)
+    if (read32(data + HEADER_VERSION) < FDT_VERSION ||
+        read32(data + HEADER_LAST_COMPATIBLE) > FDT_VERSION)
         return "the format is not version 17 or one compatible with it";
     *fdt = (struct fdt){.data = data, .size_bytes = total};
     fdt->structure = read32(data + HEADER_STRUCTURE);
@@ -217,7 +221,8 @@ bool fdt_reservation(const struct fdt *fdt, uint32_t index, struct fdt_range *ou
     }
 }
 
-// --- walking ----------------------------------------------------------------------------------------------
+// --- walking
+// ----------------------------------------------------------------------------------------------
 
 // The first token behind NOPs; the tree was checked.
 static struct token token_at(const struct fdt *fdt, uint32_t offset, uint32_t *found)
@@ -303,7 +308,8 @@ const char *fdt_name(const struct fdt *fdt, const struct fdt_cursor *cursor)
     return (const char *)fdt->data + cursor->nodes[cursor->depth] + TOKEN_BYTES;
 }
 
-// --- properties -------------------------------------------------------------------------------------------
+// --- properties
+// -------------------------------------------------------------------------------------------
 
 static bool get_of(const struct fdt *fdt, uint32_t node, const char *name, struct fdt_property *out)
 {
@@ -331,15 +337,18 @@ static bool get_u32_of(const struct fdt *fdt, uint32_t node, const char *name, u
 {
     struct fdt_property property;
 
-    return get_of(fdt, node, name, &property) && property.size_bytes == TOKEN_BYTES && fdt_cell(&property, 0, out);
+    return get_of(fdt, node, name, &property) && property.size_bytes == TOKEN_BYTES &&
+           fdt_cell(&property, 0, out);
 }
 
-bool fdt_get(const struct fdt *fdt, const struct fdt_cursor *cursor, const char *name, struct fdt_property *out)
+bool fdt_get(const struct fdt *fdt, const struct fdt_cursor *cursor, const char *name,
+             struct fdt_property *out)
 {
     return get_of(fdt, cursor->nodes[cursor->depth], name, out);
 }
 
-bool fdt_get_u32(const struct fdt *fdt, const struct fdt_cursor *cursor, const char *name, uint32_t *out)
+bool fdt_get_u32(const struct fdt *fdt, const struct fdt_cursor *cursor, const char *name,
+                 uint32_t *out)
 {
     return get_u32_of(fdt, cursor->nodes[cursor->depth], name, out);
 }
@@ -354,7 +363,8 @@ const char *fdt_get_text(const struct fdt *fdt, const struct fdt_cursor *cursor,
     return (const char *)property.data;
 }
 
-bool fdt_get_number(const struct fdt *fdt, const struct fdt_cursor *cursor, const char *name, uint64_t *out)
+bool fdt_get_number(const struct fdt *fdt, const struct fdt_cursor *cursor, const char *name,
+                    uint64_t *out)
 {
     struct fdt_property property;
 
@@ -410,7 +420,8 @@ bool fdt_interrupt_parent(const struct fdt *fdt, const struct fdt_cursor *cursor
     return false;
 }
 
-// --- addresses --------------------------------------------------------------------------------------------
+// --- addresses
+// --------------------------------------------------------------------------------------------
 
 struct cells {
     uint32_t address, size;
@@ -426,7 +437,8 @@ static bool cells_of(const struct fdt *fdt, uint32_t node, struct cells *out)
 }
 
 // A number of up to two cells at `index`, which moves on.
-static bool take_number(const struct fdt_property *property, uint32_t *index, uint32_t count, uint64_t *out)
+static bool take_number(const struct fdt_property *property, uint32_t *index, uint32_t count,
+                        uint64_t *out)
 {
     uint32_t cell;
 
@@ -447,7 +459,8 @@ static bool translate(const struct fdt *fdt, uint32_t bus, uint32_t parent, stru
     uint64_t child, address, size;
     uint32_t index = 0;
 
-    if (!get_of(fdt, bus, "ranges", &ranges) || !cells_of(fdt, bus, &inner) || !cells_of(fdt, parent, &outer))
+    if (!get_of(fdt, bus, "ranges", &ranges) || !cells_of(fdt, bus, &inner) ||
+        !cells_of(fdt, parent, &outer))
         return false;
     if (ranges.size_bytes == 0)
         return true;
@@ -462,17 +475,20 @@ static bool translate(const struct fdt *fdt, uint32_t bus, uint32_t parent, stru
     return false;
 }
 
-bool fdt_get_reg(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_t index, struct fdt_range *out)
+bool fdt_get_reg(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_t index,
+                 struct fdt_range *out)
 {
     struct fdt_property reg;
     struct cells cells;
     uint32_t at;
 
     if (cursor->depth == 0 || !fdt_get(fdt, cursor, "reg", &reg) ||
-        !cells_of(fdt, cursor->nodes[cursor->depth - 1], &cells) || index > reg.size_bytes / TOKEN_BYTES)
+        !cells_of(fdt, cursor->nodes[cursor->depth - 1], &cells) ||
+        index > reg.size_bytes / TOKEN_BYTES)
         return false;
     at = index * (cells.address + cells.size);
-    if (!take_number(&reg, &at, cells.address, &out->base) || !take_number(&reg, &at, cells.size, &out->size_bytes))
+    if (!take_number(&reg, &at, cells.address, &out->base) ||
+        !take_number(&reg, &at, cells.size, &out->size_bytes))
         return false;
     for (uint32_t depth = cursor->depth - 1; depth > 0; depth--) {
         if (!translate(fdt, cursor->nodes[depth], cursor->nodes[depth - 1], out))

@@ -57,7 +57,8 @@ static inline void tree_text(struct tree *tree, const char *name, const char *te
     tree_property(tree, name, text, strlen(text) + 1);
 }
 
-static inline void tree_cells_of(struct tree *tree, const char *name, const uint32_t *cells, size_t count)
+static inline void tree_cells_of(struct tree *tree, const char *name, const uint32_t *cells,
+                                 size_t count)
 {
     uint8_t bytes[256];
 
@@ -66,7 +67,7 @@ static inline void tree_cells_of(struct tree *tree, const char *name, const uint
     tree_property(tree, name, bytes, 4 * count);
 }
 
-#define tree_cells(tree, name, ...)                             \
+#define tree_cells(tree, name, ...)                            \
     tree_cells_of(tree, name, (const uint32_t[]){__VA_ARGS__}, \
                   sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
@@ -79,13 +80,15 @@ static inline void tree_reserve(struct tree *tree, uint64_t base, uint64_t size)
 // Ends the tree and lays header, reservations, structure and strings out in `blob`.
 static inline void tree_finish(struct tree *tree)
 {
-    uint32_t reservations = 40, structure = reservations + 8 * tree->reservation_words + 16, strings;
+    uint32_t reservations = 40, structure = reservations + 8 * tree->reservation_words + 16,
+             strings;
 
     tree_token(tree, 9);
     strings = structure + tree->structure_bytes;
     tree->blob_bytes = strings + tree->strings_bytes;
-    const uint32_t header[10] = {0xd00dfeed, tree->blob_bytes, structure, strings, reservations, 17, 16, 0,
-                                 tree->strings_bytes, tree->structure_bytes};
+    const uint32_t header[10] = {
+        0xd00dfeed,          tree->blob_bytes,     structure, strings, reservations, 17, 16, 0,
+        tree->strings_bytes, tree->structure_bytes};
     for (int i = 0; i < 10; i++)
         tree_put32(tree->blob + 4 * i, header[i]);
     for (uint32_t i = 0; i < tree->reservation_words; i++) {

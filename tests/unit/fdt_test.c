@@ -100,7 +100,7 @@ TEST(properties_are_read_by_kind)
     EXPECT_EQ(value, 2u);
     EXPECT_TRUE(fdt_get_number(&fdt, &node, "#size-cells", &number));
     EXPECT_EQ(number, 2u);
-    EXPECT_FALSE(fdt_get(&fdt, &node, "ranges", &property)); // its child's
+    EXPECT_FALSE(fdt_get(&fdt, &node, "ranges", &property));       // its child's
     EXPECT_TRUE(fdt_get_text(&fdt, &node, "#size-cells") == NULL); // does not end in NUL
     ASSERT_TRUE(fdt_find(&fdt, "/soc/bus/device", &node));
     EXPECT_TRUE(fdt_is_compatible(&fdt, &node, "good,chip"));
@@ -168,19 +168,23 @@ TEST(unsound_headers_are_refused)
 {
     static const struct {
         uint32_t offset, value;
-    } changes[] = {{0, 0xd00dfeee}, {4, 39},         {4, 0x7fffffff}, {8, 0xfffffff0}, {8, 42},  {12, 0xffffff00},
-                   {16, 0xfffffff8}, {20, 15},       {24, 18},        {32, 0x7fffffff}, {36, 8}, {36, 0xfffffff0}};
+    } changes[] = {{0, 0xd00dfeee}, {4, 39},          {4, 0x7fffffff},  {8, 0xfffffff0},
+                   {8, 42},         {12, 0xffffff00}, {16, 0xfffffff8}, {20, 15},
+                   {24, 18},        {32, 0x7fffffff}, {36, 8},          {36, 0xfffffff0}};
     const char *reason;
 
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         build_example();
         tree_finish(&tree);
         tree_put32(tree.blob + changes[i].offset, changes[i].value);
-        EXPECT_STATUS(MX_ERR_IO_DATA_INTEGRITY, fdt_open(&fdt, tree.blob, tree.blob_bytes, &reason));
+        EXPECT_STATUS(MX_ERR_IO_DATA_INTEGRITY,
+                      fdt_open(&fdt, tree.blob, tree.blob_bytes, &reason));
         EXPECT_TRUE(reason != NULL);
     }
     EXPECT_STATUS(MX_ERR_IO_DATA_INTEGRITY, fdt_open(&fdt, tree.blob, 3, &reason));
-    EXPECT_EQ(fdt_total_size("\xd0\x0d\xfe\xed\0\0\x12\x34" "0123456789012345678901234567890123456789"), 0x1234u);
+    EXPECT_EQ(fdt_total_size("\xd0\x0d\xfe\xed\0\0\x12\x34"
+                             "0123456789012345678901234567890123456789"),
+              0x1234u);
     EXPECT_EQ(fdt_total_size("no device tree, but of the size of a header......"), 0u);
 }
 

@@ -151,8 +151,8 @@ TEST(gic_v2_has_its_virtual_interface)
     start();
     tree_begin(&tree, "intc@8000000");
     tree_text(&tree, "compatible", "arm,cortex-a15-gic");
-    tree_cells(&tree, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000, 0, 0x8030000, 0, 0x10000, 0,
-               0x8040000, 0, 0x10000);
+    tree_cells(&tree, "reg", 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000, 0, 0x8030000, 0,
+               0x10000, 0, 0x8040000, 0, 0x10000);
     tree_cells(&tree, "interrupts", 1, 9, 4);
     tree_end(&tree);
     read_tree();

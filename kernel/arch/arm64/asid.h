@@ -3,8 +3,8 @@
 
 #include "kernel/lib/types.h"
 
-// Shared by all address spaces that came when the identifiers were used up: each forgets the others' translations when it is
-// loaded.
+// Shared by all address spaces that came when the identifiers were used up: each forgets the
+// others' translations when it is loaded.
 #define ASID_SHARED 1
 
 void asid_init(bool has_16_bits);

@@ -56,9 +56,11 @@ void boot_init_vectors(void)
     isb();
 }
 
-// --- the first steps, before anything else of the kernel can be used ----------------------------------------
+// --- the first steps, before anything else of the kernel can be used
+// ----------------------------------------
 
-// Between the encodings of TPIDR_EL2 and TPIDR_EL1 in MRS and MSR: op1 4 and 0, op2 2 and 4 (Arm ARM C5.1.3).
+// Between the encodings of TPIDR_EL2 and TPIDR_EL1 in MRS and MSR: op1 4 and 0, op2 2 and 4 (Arm
+// ARM C5.1.3).
 #define TPIDR_EL2_TO_EL1 ((4u ^ 0u) << 16 | (2u ^ 4u) << 5)
 
 // The image is still writable.
@@ -88,7 +90,8 @@ static _Noreturn void boot_fail(const char *why)
     arch_cpu_halt();
 }
 
-// --- the device tree --------------------------------------------------------------------------------------
+// --- the device tree
+// --------------------------------------------------------------------------------------
 
 // There is nowhere to print to before this.
 static void read_tree(uint64_t address)
@@ -99,10 +102,12 @@ static void read_tree(uint64_t address)
     struct fdt fdt;
 
     if (size_bytes == 0 || size_bytes > FDT_SIZE_MAX ||
-        fdt_open(&fdt, paging_map_firmware(PADDR(address), size_bytes), size_bytes, &reason) != MX_OK)
+        fdt_open(&fdt, paging_map_firmware(PADDR(address), size_bytes), size_bytes, &reason) !=
+            MX_OK)
         boot_fail(reason);
     machine_tree_read(&fdt, &machine);
-    if (machine.pl011.size_bytes != 0 && !console_init(PADDR(machine.pl011.base), machine.pl011_intid))
+    if (machine.pl011.size_bytes != 0 &&
+        !console_init(PADDR(machine.pl011.base), machine.pl011_intid))
         boot_fail("no room to map the console");
 }
 
@@ -131,9 +136,11 @@ static void init_memory(void)
     boot_memory_finish();
 }
 
-// --- start-up ---------------------------------------------------------------------------------------------
+// --- start-up
+// ---------------------------------------------------------------------------------------------
 
-__attribute__((no_stack_protector)) void arm64_boot(uint64_t tree_address, uint64_t image_address, uint32_t mode)
+__attribute__((no_stack_protector)) void arm64_boot(uint64_t tree_address, uint64_t image_address,
+                                                    uint32_t mode)
 {
     kernel_image_physical = image_address;
     boot_mode = mode;

@@ -30,7 +30,8 @@ void cache_sync_instructions(const void *at, size_t size_bytes)
 
 void cache_clean(const void *at, size_t size_bytes)
 {
-    uint64_t line = line_size(sysreg_read(ctr_el0), CTR_DMINLINE_SHIFT), end = (uint64_t)at + size_bytes;
+    uint64_t line = line_size(sysreg_read(ctr_el0), CTR_DMINLINE_SHIFT),
+             end = (uint64_t)at + size_bytes;
 
     for (uint64_t a = align_down((uint64_t)at, line); a < end; a += line)
         __asm__ volatile("dc cvac, %0" : : "r"(a) : "memory");

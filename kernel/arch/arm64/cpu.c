@@ -62,9 +62,12 @@ void arch_cpu_halt(void)
 bool arch_cpu_random(uint64_t *value)
 {
     for (unsigned i = 0; cpu_features.has_rndr && i < RANDOM_TRIES; i++) {
-        bool is_valid;
+        uint32_t is_valid;
 
-        __asm__ volatile("mrs %0, " SYSREG_TEXT(RNDR) : "=r"(*value), "=@ccne"(is_valid));
+        __asm__ volatile("mrs %0, " SYSREG_TEXT(RNDR) "\n\tcset %w1, ne"
+                         : "=r"(*value), "=r"(is_valid)
+                         :
+                         : "cc");
         if (is_valid)
             return true;
         arch_cpu_relax();
@@ -77,7 +80,8 @@ const char *arch_cpu_name(void)
     return cpu_features.name;
 }
 
-// --- panic ------------------------------------------------------------------------------------------------
+// --- panic
+// ------------------------------------------------------------------------------------------------
 
 static void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void print(const char *format, ...)
@@ -96,11 +100,13 @@ static void print(const char *format, ...)
 static void print_registers(const struct arm64_frame *f)
 {
     for (unsigned i = 0; i < 30; i += 3)
-        print("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1, f->x[i + 1], i + 2, f->x[i + 2]);
+        print("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i, f->x[i], i + 1, f->x[i + 1], i + 2,
+              f->x[i + 2]);
     print("  x30 %016lx  sp  %016lx\n", f->x[30], f->sp);
-    print("  pc  %016lx  spsr %08lx  esr %08lx  far %016lx\n", f->elr, f->spsr, f->esr, sysreg_read(far_el1));
-    print("  ttbr0 %016lx  ttbr1 %016lx  sctlr %016lx\n", sysreg_read(ttbr0_el1), sysreg_read(ttbr1_el1),
-          sysreg_read(sctlr_el1));
+    print("  pc  %016lx  spsr %08lx  esr %08lx  far %016lx\n", f->elr, f->spsr, f->esr,
+          sysreg_read(far_el1));
+    print("  ttbr0 %016lx  ttbr1 %016lx  sctlr %016lx\n", sysreg_read(ttbr0_el1),
+          sysreg_read(ttbr1_el1), sysreg_read(sctlr_el1));
 }
 
 static void print_address(uint64_t address)
@@ -140,7 +146,8 @@ static struct stack_range find_stack(uint64_t address)
         {base, base ? base + KERNEL_STACK_SIZE : 0},
         {(uint64_t)boot_stack, (uint64_t)boot_stack_top},
         {(uint64_t)overflow_stack, (uint64_t)overflow_stack_top},
-        {arm64_current_cpu()->start.stack_top - KERNEL_STACK_SIZE, arm64_current_cpu()->start.stack_top},
+        {arm64_current_cpu()->start.stack_top - KERNEL_STACK_SIZE,
+         arm64_current_cpu()->start.stack_top},
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(stacks); i++) {
@@ -150,7 +157,8 @@ static struct stack_range find_stack(uint64_t address)
     return (struct stack_range){0, 0};
 }
 
-// Frames are followed upwards within one kernel stack only, so a broken chain ends the walk and faults at nothing.
+// Frames are followed upwards within one kernel stack only, so a broken chain ends the walk and
+// faults at nothing.
 static void print_chain(uint64_t frame_pointer)
 {
     struct stack_range stack = find_stack(frame_pointer);
@@ -158,8 +166,8 @@ static void print_chain(uint64_t frame_pointer)
     for (unsigned i = 0; i < BACKTRACE_FRAMES_MAX; i++) {
         const uint64_t *frame = (const uint64_t *)frame_pointer;
 
-        if (!stack_contains(stack, frame_pointer + 8) || frame_pointer < stack.base || frame_pointer % 8 != 0 ||
-            frame[1] < KERNEL_IMAGE_BASE)
+        if (!stack_contains(stack, frame_pointer + 8) || frame_pointer < stack.base ||
+            frame_pointer % 8 != 0 || frame[1] < KERNEL_IMAGE_BASE)
             return;
         print_address(frame[1]);
         stack.base = frame_pointer + 16;

@@ -10,7 +10,8 @@
 struct cpu_features cpu_features;
 struct cpu_errata cpu_errata;
 
-// --- names ------------------------------------------------------------------------------------------------
+// --- names
+// ------------------------------------------------------------------------------------------------
 
 static const struct {
     uint32_t part; // of Arm Limited, as in MIDR_EL1
@@ -30,7 +31,8 @@ static uint32_t midr_part(uint64_t midr)
 // Variant and revision, r<high>p<low>.
 static uint32_t midr_revision(uint64_t midr)
 {
-    return (uint32_t)(midr >> MIDR_VARIANT_SHIFT & 0xf) << 4 | (uint32_t)(midr & MIDR_REVISION_MASK);
+    return (uint32_t)(midr >> MIDR_VARIANT_SHIFT & 0xf) << 4 |
+           (uint32_t)(midr & MIDR_REVISION_MASK);
 }
 
 static bool midr_is_arm(uint64_t midr)
@@ -52,21 +54,25 @@ static void make_name(void)
     uint64_t midr = sysreg_read(midr_el1);
     uint32_t revision = midr_revision(midr);
 
-    print_format(cpu_features.name, sizeof(cpu_features.name), "%s r%up%u (MIDR 0x%08x)", part_name(midr), revision >> 4,
-                 revision & 0xf, (unsigned)midr);
+    print_format(cpu_features.name, sizeof(cpu_features.name), "%s r%up%u (MIDR 0x%08x)",
+                 part_name(midr), revision >> 4, revision & 0xf, (unsigned)midr);
 }
 
-// --- errata -----------------------------------------------------------------------------------------------
+// --- errata
+// -----------------------------------------------------------------------------------------------
 
-// By part, from and to a revision; the numbers are those of Arm's Software Developer Errata Notices.
+// By part, from and to a revision; the numbers are those of Arm's Software Developer Errata
+// Notices.
 static const struct {
     uint32_t part, first, last;
     bool *effect;
     const char *text;
 } errata[] = {
     {0xd0b, 0x00, 0x30, &cpu_errata.tlbi_twice, "Cortex-A76 1286807: TLB invalidation is repeated"},
-    {0xd46, 0x00, 0x11, &cpu_errata.tlbi_twice, "Cortex-A510 2441009: TLB invalidation is repeated"},
-    {0xd0c, 0x30, 0x40, &cpu_errata.instruction_caches, "Neoverse-N1 1542419: instruction caches are always invalidated"},
+    {0xd46, 0x00, 0x11, &cpu_errata.tlbi_twice,
+     "Cortex-A510 2441009: TLB invalidation is repeated"},
+    {0xd0c, 0x30, 0x40, &cpu_errata.instruction_caches,
+     "Neoverse-N1 1542419: instruction caches are always invalidated"},
 };
 
 static void look_for_errata(void)
@@ -75,14 +81,16 @@ static void look_for_errata(void)
     uint32_t revision = midr_revision(midr);
 
     for (size_t i = 0; midr_is_arm(midr) && i < ARRAY_COUNT(errata); i++) {
-        if (errata[i].part != midr_part(midr) || revision < errata[i].first || revision > errata[i].last)
+        if (errata[i].part != midr_part(midr) || revision < errata[i].first ||
+            revision > errata[i].last)
             continue;
         if (!__atomic_exchange_n(errata[i].effect, true, __ATOMIC_RELAXED))
             log_print("erratum of %s", errata[i].text);
     }
 }
 
-// --- features ---------------------------------------------------------------------------------------------
+// --- features
+// ---------------------------------------------------------------------------------------------
 
 void cpu_features_detect(void)
 {
@@ -90,7 +98,8 @@ void cpu_features_detect(void)
 
     cpu_features.has_pan = id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_PAN_SHIFT) != 0;
     cpu_features.has_rndr = id_field(sysreg_read(id_aa64isar0_el1), ID_AA64ISAR0_RNDR_SHIFT) != 0;
-    cpu_features.has_asid16 = id_field(mmfr0, ID_AA64MMFR0_ASIDBITS_SHIFT) == ID_AA64MMFR0_ASIDBITS_16;
+    cpu_features.has_asid16 =
+        id_field(mmfr0, ID_AA64MMFR0_ASIDBITS_SHIFT) == ID_AA64MMFR0_ASIDBITS_16;
     make_name();
 }
 

@@ -13,8 +13,8 @@ extern struct cpu_features cpu_features;
 
 // What to do about errata; set if any CPU of the machine needs it.
 struct cpu_errata {
-    bool tlbi_twice;          // TLB invalidation is complete only after a second one
-    bool instruction_caches;  // CTR_EL0.DIC is not to be believed
+    bool tlbi_twice;         // TLB invalidation is complete only after a second one
+    bool instruction_caches; // CTR_EL0.DIC is not to be believed
 };
 extern struct cpu_errata cpu_errata;
 

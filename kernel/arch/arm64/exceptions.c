@@ -1,5 +1,6 @@
-// Exceptions: faults of user programs go to the address space or end the process; faults of the kernel's own copies from user
-// memory end the copy; everything else is a bug and stops the machine. Arm ARM DDI 0487J.a, D1.3 "Exceptions", D19.2.37 "ESR_EL1".
+// Exceptions: faults of user programs go to the address space or end the process; faults of the
+// kernel's own copies from user memory end the copy; everything else is a bug and stops the
+// machine. Arm ARM DDI 0487J.a, D1.3 "Exceptions", D19.2.37 "ESR_EL1".
 #include <arch/fpu.h>
 #include <arch/mmu.h>
 
@@ -77,15 +78,16 @@ static bool is_page_fault(uint64_t esr)
 {
     uint64_t type = ESR_FSC_TYPE(esr);
 
-    return is_abort(esr) &&
-           (type == ESR_FSC_TRANSLATION || type == ESR_FSC_ACCESS_FLAG || type == ESR_FSC_PERMISSION);
+    return is_abort(esr) && (type == ESR_FSC_TRANSLATION || type == ESR_FSC_ACCESS_FLAG ||
+                             type == ESR_FSC_PERMISSION);
 }
 
 static _Noreturn void kernel_fault(const struct arm64_frame *frame, const char *what)
 {
     arm64_current_cpu()->fault_frame = frame;
     if (is_abort(frame->esr))
-        panic("%s in the kernel at address 0x%lx, syndrome 0x%lx", what, sysreg_read(far_el1), frame->esr);
+        panic("%s in the kernel at address 0x%lx, syndrome 0x%lx", what, sysreg_read(far_el1),
+              frame->esr);
     panic("%s in the kernel, syndrome 0x%lx", what, frame->esr);
 }
 
@@ -112,7 +114,8 @@ static const char *fault_text(mx_status_t status, uint32_t access)
         return "no memory for a page";
     if (access == MX_MAP_EXECUTE)
         return "executed memory that it may not";
-    return access == MX_MAP_WRITE ? "wrote to memory that it may not" : "read memory that it may not";
+    return access == MX_MAP_WRITE ? "wrote to memory that it may not"
+                                  : "read memory that it may not";
 }
 
 static void handle_user_page_fault(const struct arm64_frame *frame, uint64_t addr)
@@ -147,15 +150,16 @@ void arm64_handle_user_serror(struct arm64_frame *frame)
 
 static const struct exception_entry *find_fixup(uint64_t pc)
 {
-    for (const struct exception_entry *entry = exception_table; entry < exception_table_end; entry++) {
+    for (const struct exception_entry *entry = exception_table; entry < exception_table_end;
+         entry++) {
         if (pc >= entry->start && pc < entry->end)
             return entry;
     }
     return NULL;
 }
 
-// Only a fault of the exception table's instructions on a user address is not a bug. What is no page fault (an external
-// abort of device memory) ends the copy too.
+// Only a fault of the exception table's instructions on a user address is not a bug. What is no
+// page fault (an external abort of device memory) ends the copy too.
 void arm64_handle_kernel_exception(struct arm64_frame *frame)
 {
     const struct exception_entry *fixup = find_fixup(frame->elr);

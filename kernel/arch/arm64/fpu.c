@@ -1,4 +1,5 @@
-// Lazy switching of floating-point state; the rules are in <arch/fpu.h>. Arm ARM DDI 0487J.a, A1.5, CPACR_EL1 in D19.2.32.
+// Lazy switching of floating-point state; the rules are in <arch/fpu.h>. Arm ARM DDI 0487J.a, A1.5,
+// CPACR_EL1 in D19.2.32.
 #include <arch/fpu.h>
 
 #include <string.h>

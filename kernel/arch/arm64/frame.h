@@ -1,12 +1,12 @@
 // What the entry code saves for an exception or interrupt (entry.S). Included by .S files too.
 #pragma once
 
-#define FRAME_X(n)  (8 * (n))
-#define FRAME_SP    248
-#define FRAME_ELR   256
-#define FRAME_SPSR  264
-#define FRAME_ESR   272
-#define FRAME_SIZE  288
+#define FRAME_X(n) (8 * (n))
+#define FRAME_SP   248
+#define FRAME_ELR  256
+#define FRAME_SPSR 264
+#define FRAME_ESR  272
+#define FRAME_SIZE 288
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

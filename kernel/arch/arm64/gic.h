@@ -14,7 +14,8 @@ struct gic_ops {
     bool (*init)(const struct machine_tree *machine, const char **why);
     // Each CPU: its own interface; PPIs masked, SGIs on. False: there is none for this CPU.
     bool (*init_cpu)(struct arm64_cpu *cpu);
-    // Takes the pending interrupt of highest priority; what comes back identifies it to `end`, and has the INTID in its low bits.
+    // Takes the pending interrupt of highest priority; what comes back identifies it to `end`, and
+    // has the INTID in its low bits.
     uint32_t (*acknowledge)(void);
     void (*end)(uint32_t acknowledged);
     // After what the target is to see was written.

@@ -1,4 +1,5 @@
-// The registers that GICv2's distributor, GICv3's distributor and its redistributors share; see gic_distributor.h.
+// The registers that GICv2's distributor, GICv3's distributor and its redistributors share; see
+// gic_distributor.h.
 #include "kernel/arch/arm64/gic_distributor.h"
 
 #include "kernel/arch/arm64/gic.h"
@@ -38,7 +39,8 @@ void gic_private_reset(volatile void *frame)
 
 void gic_frame_set_enabled(volatile void *frame, uint32_t intid, bool is_enabled)
 {
-    uint64_t bank = is_enabled ? GICD_ISENABLER((uint64_t)intid / 32) : GICD_ICENABLER((uint64_t)intid / 32);
+    uint64_t bank =
+        is_enabled ? GICD_ISENABLER((uint64_t)intid / 32) : GICD_ICENABLER((uint64_t)intid / 32);
 
     mmio_write32(frame, bank, (uint32_t)1 << intid % 32);
 }

@@ -1,5 +1,5 @@
-// GICv2 (Arm IHI 0048B.b), seen without the Security Extensions or from the Non-secure side: bit 0 of both control registers enables
-// the interrupts that the host has, whichever it is.
+// GICv2 (Arm IHI 0048B.b), seen without the Security Extensions or from the Non-secure side: bit 0
+// of both control registers enables the interrupts that the host has, whichever it is.
 #include <arch/mmu.h>
 
 #include "kernel/arch/arm64/gic.h"

@@ -1,4 +1,5 @@
-// GICv3 and GICv4 (Arm IHI 0069H.b), with affinity routing and system registers, from the Non-secure side.
+// GICv3 and GICv4 (Arm IHI 0069H.b), with affinity routing and system registers, from the
+// Non-secure side.
 #include <arch/mmu.h>
 
 #include "kernel/arch/arm64/gic.h"
@@ -49,7 +50,8 @@ static bool init(const struct machine_tree *machine, const char **why)
     if (!gicd)
         return false;
     for (uint32_t i = 0; i < machine->gicr_count; i++) {
-        regions[i].registers = arch_map_device(PADDR(machine->gicr[i].base), machine->gicr[i].size_bytes);
+        regions[i].registers =
+            arch_map_device(PADDR(machine->gicr[i].base), machine->gicr[i].size_bytes);
         regions[i].size_bytes = machine->gicr[i].size_bytes;
         if (!regions[i].registers)
             return false;
@@ -66,7 +68,8 @@ static uint32_t packed_affinity(uint64_t mpidr)
     return (uint32_t)(MPIDR_AFF3(mpidr) << 24 | (mpidr & 0xffffff));
 }
 
-static volatile uint8_t *find_in_region(volatile uint8_t *registers, uint64_t size_bytes, uint32_t affinity)
+static volatile uint8_t *find_in_region(volatile uint8_t *registers, uint64_t size_bytes,
+                                        uint32_t affinity)
 {
     for (uint64_t offset = 0; range_is_within(offset, 2 * GICR_FRAME_SIZE, size_bytes);) {
         uint64_t type = mmio_read64(registers, offset + GICR_TYPER);
@@ -83,7 +86,8 @@ static volatile uint8_t *find_in_region(volatile uint8_t *registers, uint64_t si
 static volatile uint8_t *find_redistributor(uint64_t mpidr)
 {
     for (uint32_t i = 0; i < region_count; i++) {
-        volatile uint8_t *found = find_in_region(regions[i].registers, regions[i].size_bytes, packed_affinity(mpidr));
+        volatile uint8_t *found =
+            find_in_region(regions[i].registers, regions[i].size_bytes, packed_affinity(mpidr));
 
         if (found)
             return found;
@@ -135,9 +139,10 @@ static void end(uint32_t acknowledged)
 static void send_sgi(const struct arm64_cpu *target, uint32_t sgi)
 {
     uint64_t mpidr = target->mpidr;
-    uint64_t value = MPIDR_AFF3(mpidr) << ICC_SGI1R_AFF3_SHIFT | MPIDR_AFF2(mpidr) << ICC_SGI1R_AFF2_SHIFT |
-                     MPIDR_AFF1(mpidr) << ICC_SGI1R_AFF1_SHIFT | (uint64_t)sgi << ICC_SGI1R_INTID_SHIFT |
-                     MPIDR_AFF0(mpidr) / 16 << ICC_SGI1R_RS_SHIFT | (uint64_t)1 << MPIDR_AFF0(mpidr) % 16;
+    uint64_t value =
+        MPIDR_AFF3(mpidr) << ICC_SGI1R_AFF3_SHIFT | MPIDR_AFF2(mpidr) << ICC_SGI1R_AFF2_SHIFT |
+        MPIDR_AFF1(mpidr) << ICC_SGI1R_AFF1_SHIFT | (uint64_t)sgi << ICC_SGI1R_INTID_SHIFT |
+        MPIDR_AFF0(mpidr) / 16 << ICC_SGI1R_RS_SHIFT | (uint64_t)1 << MPIDR_AFF0(mpidr) % 16;
 
     // The target sees what this CPU wrote before; a system register is no barrier for memory.
     dsb_ishst();
@@ -147,8 +152,9 @@ static void send_sgi(const struct arm64_cpu *target, uint32_t sgi)
 
 static volatile void *frame_of(uint32_t intid)
 {
-    return intid < GIC_INTID_SPI_BASE ? (volatile uint8_t *)arm64_current_cpu()->gicr + GICR_SGI_FRAME
-                                      : (volatile uint8_t *)gicd;
+    return intid < GIC_INTID_SPI_BASE
+               ? (volatile uint8_t *)arm64_current_cpu()->gicr + GICR_SGI_FRAME
+               : (volatile uint8_t *)gicd;
 }
 
 static void set_enabled(uint32_t intid, bool is_enabled)

@@ -1,5 +1,6 @@
-// Interrupts: which controller, and what each number means. Global interrupt N of the contract is INTID N, an SPI; all go to the
-// boot CPU. spi_lock protects the distributor's registers that several interrupts share.
+// Interrupts: which controller, and what each number means. Global interrupt N of the contract is
+// INTID N, an SPI; all go to the boot CPU. spi_lock protects the distributor's registers that
+// several interrupts share.
 #include "kernel/arch/arm64/interrupts.h"
 
 #include <arch/interrupts.h>
@@ -91,7 +92,8 @@ mx_status_t arch_port_write(uint32_t port, uint32_t width_bytes, uint32_t value)
     return MX_ERR_NOT_SUPPORTED;
 }
 
-// --- delivery ---------------------------------------------------------------------------------------------
+// --- delivery
+// ---------------------------------------------------------------------------------------------
 
 static void handle_sgi(uint32_t sgi)
 {

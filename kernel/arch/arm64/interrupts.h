@@ -14,6 +14,7 @@ enum {
 void interrupts_init(void);
 // Each CPU, with the ones that interrupts_set_private has handlers for enabled.
 void interrupts_init_cpu(void);
-// On the boot CPU before interrupts_init_cpu on any: calls `handle` in interrupt context, interrupts disabled, for a PPI, which
-// ended at the controller by then (a level-triggered source must be silenced by the handler).
+// On the boot CPU before interrupts_init_cpu on any: calls `handle` in interrupt context,
+// interrupts disabled, for a PPI, which ended at the controller by then (a level-triggered source
+// must be silenced by the handler).
 void interrupts_set_private(uint32_t intid, void (*handle)(void));

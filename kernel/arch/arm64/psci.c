@@ -3,12 +3,12 @@
 
 #include "kernel/arch/arm64/boot.h"
 
-#define PSCI_CALL(instruction)                                                                                     \
-    __asm__ volatile(instruction                                                                                   \
-                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                                      \
-                     :                                                                                             \
-                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", \
-                       "memory")
+#define PSCI_CALL(instruction)                                                                \
+    __asm__ volatile(instruction                                                              \
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                 \
+                     :                                                                        \
+                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", \
+                       "x15", "x16", "x17", "memory")
 
 int64_t psci_call(uint32_t function, uint64_t a1, uint64_t a2, uint64_t a3)
 {

@@ -59,7 +59,8 @@ void smp_count_cpus(void)
 
     cpu_count = 1;
     for (uint32_t i = 0; i < machine->cpu_count && cpu_count < CPU_MAX; i++) {
-        if (machine->cpu_mpidrs[i] != arm64_cpus[0].mpidr && machine->conduit != MACHINE_CONDUIT_NONE)
+        if (machine->cpu_mpidrs[i] != arm64_cpus[0].mpidr &&
+            machine->conduit != MACHINE_CONDUIT_NONE)
             arm64_cpus[cpu_count++].mpidr = machine->cpu_mpidrs[i] & MPIDR_AFFINITY;
     }
     for (uint32_t i = 0; i < cpu_count; i++) {
@@ -87,7 +88,8 @@ mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
 
     cpu->start = (struct arm64_start){kernel_root, (uint64_t)stack_top, cpu};
     cache_clean(&cpu->start, sizeof(cpu->start));
-    result = psci_call(PSCI_CPU_ON, cpu->mpidr, image_physical(arm64_secondary_entry), image_physical(&cpu->start));
+    result = psci_call(PSCI_CPU_ON, cpu->mpidr, image_physical(arm64_secondary_entry),
+                       image_physical(&cpu->start));
     if (result != PSCI_SUCCESS) {
         log_print("PSCI CPU_ON of 0x%lx: error %ld", (unsigned long)cpu->mpidr, (long)result);
         return MX_ERR_UNAVAILABLE;

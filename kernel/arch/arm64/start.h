@@ -17,8 +17,8 @@
 // BOOT_MODE_*
 extern uint32_t boot_mode;
 
-// Puts other tables under the kernel's half while it runs there: with nothing in between that both could translate. TTBR0_EL1 has
-// start.S's identity map.
+// Puts other tables under the kernel's half while it runs there: with nothing in between that both
+// could translate. TTBR0_EL1 has start.S's identity map.
 void arm64_load_kernel_tables(uint64_t root, uint64_t image_physical);
 // Physical address goes to PSCI's CPU_ON, with the physical address of a struct arm64_start.
 extern char arm64_secondary_entry[];

@@ -1,8 +1,9 @@
-// The clock and this CPU's timer (Arm ARM DDI 0487J.a, chapter D11, "The Generic Timer in AArch64 state"), and the machine's own
-// clock (PL031).
+// The clock and this CPU's timer (Arm ARM DDI 0487J.a, chapter D11, "The Generic Timer in AArch64
+// state"), and the machine's own clock (PL031).
 //
-// At EL2 the timer is the hypervisor's physical one, which guests never see; at EL1 it is the virtual one, since what is below may
-// trap the physical. The counter is the virtual one, whose offset counts as zero at EL2 while HCR_EL2.TGE is set.
+// At EL2 the timer is the hypervisor's physical one, which guests never see; at EL1 it is the
+// virtual one, since what is below may trap the physical. The counter is the virtual one, whose
+// offset counts as zero at EL2 while HCR_EL2.TGE is set.
 #include "kernel/arch/arm64/time.h"
 
 #include <arch/mmu.h>
@@ -73,7 +74,8 @@ void time_init(void)
     ticks_per_ns = ratio_make(counter_hz, NS_PER_S);
 }
 
-// --- this CPU's timer -------------------------------------------------------------------------------------
+// --- this CPU's timer
+// -------------------------------------------------------------------------------------
 
 static bool is_at_el2(void)
 {
@@ -111,7 +113,8 @@ void time_init_late(void)
         machine->timer_intids[is_at_el2() ? MACHINE_TIMER_HYPERVISOR : MACHINE_TIMER_VIRTUAL];
 
     if (intid == MACHINE_INTID_NONE)
-        panic("the device tree does not tell the interrupt of the %s timer", is_at_el2() ? "hypervisor" : "virtual");
+        panic("the device tree does not tell the interrupt of the %s timer",
+              is_at_el2() ? "hypervisor" : "virtual");
     interrupts_set_private(intid, handle_timer);
     if (machine->pl031.size_bytes != 0)
         rtc = arch_map_device(PADDR(machine->pl031.base), PL031_SIZE);

@@ -4,7 +4,8 @@
 #include "kernel/arch/arm64/cpu_features.h"
 #include "kernel/arch/arm64/regs/paging.h"
 
-#define TLBI(operation, argument) __asm__ volatile("tlbi " operation ", %0" : : "r"((uint64_t)(argument)) : "memory")
+#define TLBI(operation, argument) \
+    __asm__ volatile("tlbi " operation ", %0" : : "r"((uint64_t)(argument)) : "memory")
 
 static uint64_t page_argument(uint32_t asid, uint64_t addr)
 {

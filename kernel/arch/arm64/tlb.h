@@ -1,5 +1,5 @@
-// TLB maintenance, broadcast to all CPUs of the inner shareable domain and waited for (Arm ARM DDI 0487J.a, D8.14). The callers'
-// changes of tables need no barrier before it.
+// TLB maintenance, broadcast to all CPUs of the inner shareable domain and waited for (Arm ARM DDI
+// 0487J.a, D8.14). The callers' changes of tables need no barrier before it.
 #pragma once
 
 #include "kernel/lib/types.h"

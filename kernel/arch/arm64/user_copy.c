@@ -1,4 +1,5 @@
-// Copies from and to user memory; see <arch/user_copy.h>. The copying itself is in entry.S, with its exception table.
+// Copies from and to user memory; see <arch/user_copy.h>. The copying itself is in entry.S, with
+// its exception table.
 #include <arch/user_copy.h>
 
 #include "kernel/arch/arm64/regs/paging.h"
@@ -25,5 +26,6 @@ bool arch_copy_to_user(uint64_t to, const void *from, size_t size_bytes)
 
 bool arch_load_user_u32(uint64_t from, uint32_t *value)
 {
-    return is_aligned(from, sizeof(*value)) && is_user_range(from, sizeof(*value)) && arm64_load_user_u32(value, from);
+    return is_aligned(from, sizeof(*value)) && is_user_range(from, sizeof(*value)) &&
+           arm64_load_user_u32(value, from);
 }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#define EACH_PAIR(op)                                                                              \
-    op(0, 1) op(2, 3) op(4, 5) op(6, 7) op(8, 9) op(10, 11) op(12, 13) op(14, 15) op(16, 17)       \
+#define EACH_PAIR(op)                                                                        \
+    op(0, 1) op(2, 3) op(4, 5) op(6, 7) op(8, 9) op(10, 11) op(12, 13) op(14, 15) op(16, 17) \
         op(18, 19) op(20, 21) op(22, 23) op(24, 25) op(26, 27) op(28, 29) op(30, 31)
 
 #define LOAD_PAIR(a, b) "ldp q" #a ", q" #b ", [%0, #" #a "*16]\n"
@@ -55,7 +55,8 @@ bool vector_state_is(uint64_t seed)
 
     save(now, &fpcr, &fpsr);
     fill(seed, expected);
-    return memcmp(expected, now, sizeof(now)) == 0 && fpcr == fpcr_of(seed) && fpsr == fpsr_of(seed);
+    return memcmp(expected, now, sizeof(now)) == 0 && fpcr == fpcr_of(seed) &&
+           fpsr == fpsr_of(seed);
 }
 
 bool vector_state_is_initial(void)

@@ -1,4 +1,5 @@
-// The PL011 UART. Arm PrimeCell UART (PL011) Technical Reference Manual, DDI 0183G, chapter 3 "Programmers Model".
+// The PL011 UART. Arm PrimeCell UART (PL011) Technical Reference Manual, DDI 0183G, chapter 3
+// "Programmers Model".
 
 #include "user/services/uart.h"
 
@@ -60,8 +61,8 @@ static mx_status_t map_registers(uint64_t base)
     mx_status_t status = mx_vmo_create_physical(resource, base, REGISTERS_BYTES, &vmo);
 
     if (status == MX_OK) {
-        status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0), MX_MAP_READ | MX_MAP_WRITE, vmo, 0,
-                               REGISTERS_BYTES, &address);
+        status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),
+                               MX_MAP_READ | MX_MAP_WRITE, vmo, 0, REGISTERS_BYTES, &address);
         (void)!mx_handle_close(vmo);
     }
     if (resource != MX_HANDLE_INVALID)
@@ -96,7 +97,6 @@ size_t uart_send(const uint8_t *bytes, size_t length)
 {
     size_t count = 0;
 
-    // No more than both what fits and what keeps the loop short.
     while (count < length && !(read_register(UART_FR) & FR_TXFF))
         write_register(UART_DR, bytes[count++]);
     return count;

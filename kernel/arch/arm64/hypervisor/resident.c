@@ -123,6 +123,18 @@ static void forget_other_vcpu(struct vcpu *vcpu)
 // --- residence
 // ------------------------------------------------------------------------------------
 
+// They have unknown values after reset, and add nothing to what HCR_EL2 traps.
+static void open_fine_grained_traps(void)
+{
+    if (!id_field(sysreg_read(id_aa64mmfr0_el1), ID_AA64MMFR0_FGT_SHIFT))
+        return;
+    sysreg_write(HFGRTR_EL2, 0);
+    sysreg_write(HFGWTR_EL2, 0);
+    sysreg_write(HFGITR_EL2, 0);
+    sysreg_write(HDFGRTR_EL2, 0);
+    sysreg_write(HDFGWTR_EL2, 0);
+}
+
 void resident_init_cpu(void)
 {
     uint64_t id = sysreg_read(id_aa64dfr0_el1);
@@ -139,6 +151,7 @@ void resident_init_cpu(void)
     sysreg_write(vtcr_el2, stage2_vtcr());
     if (id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_HCX_SHIFT))
         sysreg_write(HCRX_EL2, 0);
+    open_fine_grained_traps();
     sysreg_write(CNTV_CTL_EL02, 0);
     isb();
 }

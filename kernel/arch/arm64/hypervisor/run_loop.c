@@ -15,6 +15,7 @@
 #include "kernel/arch/arm64/hypervisor/world_switch.h"
 #include "kernel/arch/arm64/regs/exception.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
+#include "kernel/arch/arm64/time.h"
 #include "kernel/hypervisor/guest.h"
 
 enum next_step {
@@ -112,11 +113,14 @@ static enum next_step prepare(struct vcpu *vcpu)
 static enum vcpu_result run(struct vcpu *vcpu, struct mx_vcpu_packet *packet)
 {
     struct arch_vcpu *arch = &vcpu->arch;
-    uint64_t exit;
+    uint64_t exit, start;
 
     fpu_acquire(arch->fpu);
     vcpu_count_entry(vcpu);
+    start = sysreg_read(cntvct_el0);
     exit = world_switch(arch);
+    vcpu->run_time_ns +=
+        (uint64_t)(time_counter_to_ns(sysreg_read(cntvct_el0)) - time_counter_to_ns(start));
     if (exit != WORLD_EXIT_SYNC) {
         vcpu_count_exit(vcpu,
                         exit == WORLD_EXIT_IRQ ? MX_GUEST_EXIT_INTERRUPT : MX_GUEST_EXIT_OTHER);

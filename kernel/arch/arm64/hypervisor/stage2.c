@@ -181,7 +181,8 @@ mx_status_t hypervisor_aspace_init(struct arch_aspace *aspace)
 
 void hypervisor_aspace_destroy(struct arch_aspace *aspace)
 {
-    guest_flush(aspace, 0, UINT64_MAX, true);
+    if (aspace->root) // it came to have translations
+        guest_flush(aspace, 0, UINT64_MAX, true);
     vmid_free(aspace->id);
 }
 

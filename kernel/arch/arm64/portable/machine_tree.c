@@ -1,5 +1,6 @@
-// The machine by its device tree; see machine_tree.h. One walk over all nodes finds what the kernel drives; a second one, when the
-// interrupt controller is known, finds which interrupts are edge-triggered.
+// The machine by its device tree; see machine_tree.h. One walk over all nodes finds what the kernel
+// drives; a second one, when the interrupt controller is known, finds which interrupts are
+// edge-triggered.
 #include "kernel/arch/arm64/portable/machine_tree.h"
 
 #include <string.h>
@@ -26,8 +27,10 @@ static bool is_usable(const struct fdt *fdt, const struct fdt_cursor *node, cons
     return fdt_is_compatible(fdt, node, compatible) && fdt_is_enabled(fdt, node);
 }
 
-// Interrupt `index` of the node; MACHINE_INTID_NONE if it has none, or one that the GIC could not have.
-static uint32_t get_interrupt(const struct fdt *fdt, const struct fdt_cursor *node, uint32_t index, bool *is_edge)
+// Interrupt `index` of the node; MACHINE_INTID_NONE if it has none, or one that the GIC could not
+// have.
+static uint32_t get_interrupt(const struct fdt *fdt, const struct fdt_cursor *node, uint32_t index,
+                              bool *is_edge)
 {
     struct fdt_property interrupts;
     uint32_t type, number, flags;
@@ -53,11 +56,13 @@ static bool is_of_gic(const struct reading *reading, const struct fdt_cursor *no
            (fdt_interrupt_parent(reading->fdt, node, &parent) && parent == reading->gic_phandle);
 }
 
-static uint32_t get_gic_interrupt(const struct reading *reading, const struct fdt_cursor *node, uint32_t index)
+static uint32_t get_gic_interrupt(const struct reading *reading, const struct fdt_cursor *node,
+                                  uint32_t index)
 {
     bool is_edge;
 
-    return is_of_gic(reading, node) ? get_interrupt(reading->fdt, node, index, &is_edge) : MACHINE_INTID_NONE;
+    return is_of_gic(reading, node) ? get_interrupt(reading->fdt, node, index, &is_edge)
+                                    : MACHINE_INTID_NONE;
 }
 
 static void add_range(struct fdt_range *list, uint32_t *count, struct fdt_range range)
@@ -177,11 +182,12 @@ static void read_gic_v3(struct reading *reading, const struct fdt_cursor *node)
 static void read_pl011(struct reading *reading, const struct fdt_cursor *node)
 {
     struct machine_tree *machine = reading->machine;
-    bool is_console =
-        reading->console.depth != 0 && reading->console.nodes[reading->console.depth] == node->nodes[node->depth];
+    bool is_console = reading->console.depth != 0 &&
+                      reading->console.nodes[reading->console.depth] == node->nodes[node->depth];
     struct fdt_range range;
 
-    if ((machine->pl011.size_bytes != 0 && !is_console) || !fdt_get_reg(reading->fdt, node, 0, &range))
+    if ((machine->pl011.size_bytes != 0 && !is_console) ||
+        !fdt_get_reg(reading->fdt, node, 0, &range))
         return;
     machine->pl011 = range;
     machine->pl011_intid = get_gic_interrupt(reading, node, 0);
@@ -193,13 +199,20 @@ static void read_pl031(struct reading *reading, const struct fdt_cursor *node)
         (void)fdt_get_reg(reading->fdt, node, 0, &reading->machine->pl031);
 }
 
-static const struct {
+struct binding {
     const char *compatible;
     void (*read)(struct reading *reading, const struct fdt_cursor *node);
-} controllers[] = {
-    {"arm,gic-v3", read_gic_v3},    {"arm,cortex-a15-gic", read_gic_v2}, {"arm,gic-400", read_gic_v2},
+};
+
+static const struct binding controllers[] = {
+    {"arm,gic-v3", read_gic_v3},
+    {"arm,cortex-a15-gic", read_gic_v2},
+    {"arm,gic-400", read_gic_v2},
     {"arm,cortex-a9-gic", read_gic_v2},
-}, devices[] = {
+};
+
+// A node that is several of them is read as the first.
+static const struct binding devices[] = {
     {"arm,psci-0.2", read_psci}, {"arm,psci-1.0", read_psci}, {"arm,armv8-timer", read_timer},
     {"arm,pl011", read_pl011},   {"arm,pl031", read_pl031},
 };
@@ -230,7 +243,8 @@ static void note_edges(struct reading *reading, const struct fdt_cursor *node)
 
     if (!fdt_get(reading->fdt, node, "interrupts", &interrupts) || !is_of_gic(reading, node))
         return;
-    for (uint32_t i = 0; (intid = get_interrupt(reading->fdt, node, i, &is_edge)) != MACHINE_INTID_NONE; i++) {
+    for (uint32_t i = 0;
+         (intid = get_interrupt(reading->fdt, node, i, &is_edge)) != MACHINE_INTID_NONE; i++) {
         if (is_edge)
             reading->machine->edge_intids[intid / 32] |= (uint32_t)1 << intid % 32;
     }

@@ -1,7 +1,9 @@
-// What start-up needs to know of a machine, out of its device tree (Devicetree Specification 0.4; the bindings are those of Linux
-// Documentation/devicetree/bindings: arm,gic, arm,gic-v3, arm,arch_timer, psci, pl011, cpus, chosen).
+// What start-up needs to know of a machine, out of its device tree (Devicetree Specification 0.4;
+// the bindings are those of Linux Documentation/devicetree/bindings: arm,gic, arm,gic-v3,
+// arm,arch_timer, psci, pl011, cpus, chosen).
 //
-// The tree comes from firmware; a node that makes no sense counts as absent. Portable, and tested on the host.
+// The tree comes from firmware; a node that makes no sense counts as absent. Portable, and tested
+// on the host.
 #pragma once
 
 #include "kernel/lib/fdt.h"
@@ -51,8 +53,8 @@ struct machine_tree {
 
     enum machine_gic gic;
     struct fdt_range gicd;
-    struct fdt_range gicc, gich, gicv;        // size 0: absent
-    struct fdt_range gicr[MACHINE_GICR_MAX];  // v3: regions of redistributors
+    struct fdt_range gicc, gich, gicv;       // size 0: absent
+    struct fdt_range gicr[MACHINE_GICR_MAX]; // v3: regions of redistributors
     uint32_t gicr_count;
     uint64_t gicr_stride; // between redistributors; 0: as the architecture says
     uint32_t gic_maintenance_intid;

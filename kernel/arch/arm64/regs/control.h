@@ -1,5 +1,5 @@
-// Control of the CPU: SCTLR, HCR, CPACR, counters, PSTATE (Arm ARM DDI 0487J.a, chapter D19, "AArch64 System Register Descriptions").
-// Included by .S files too.
+// Control of the CPU: SCTLR, HCR, CPACR, counters, PSTATE (Arm ARM DDI 0487J.a, chapter D19,
+// "AArch64 System Register Descriptions"). Included by .S files too.
 #pragma once
 
 #include "kernel/arch/arm64/regs/sysreg.h"
@@ -9,16 +9,16 @@
 #define CURRENT_EL_EL2 0x8
 
 // SPSR_EL1 and PSTATE
-#define PSTATE_EL0T  0x0
-#define PSTATE_EL1H  0x5
-#define PSTATE_M     0xf
+#define PSTATE_EL0T    0x0
+#define PSTATE_EL1H    0x5
+#define PSTATE_M       0xf
 #define PSTATE_AARCH32 REG_BIT(4)
-#define PSTATE_F     REG_BIT(6)
-#define PSTATE_I     REG_BIT(7)
-#define PSTATE_A     REG_BIT(8)
-#define PSTATE_D     REG_BIT(9)
-#define PSTATE_PAN   REG_BIT(22)
-#define PSTATE_DAIF  (PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F)
+#define PSTATE_F       REG_BIT(6)
+#define PSTATE_I       REG_BIT(7)
+#define PSTATE_A       REG_BIT(8)
+#define PSTATE_D       REG_BIT(9)
+#define PSTATE_PAN     REG_BIT(22)
+#define PSTATE_DAIF    (PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F)
 
 // DAIFSet and DAIFClr take the four bits as an immediate.
 #define DAIF_I 2
@@ -44,10 +44,12 @@
 #define SCTLR_NTLSMD REG_BIT(28)
 #define SCTLR_LSMAOE REG_BIT(29)
 // Without address translation, the bits that are one by definition set.
-#define SCTLR_OFF \
-    (SCTLR_ITD | SCTLR_SED | SCTLR_EOS | SCTLR_TSCXT | SCTLR_EIS | SCTLR_SPAN | SCTLR_NTLSMD | SCTLR_LSMAOE)
+#define SCTLR_OFF                                                                              \
+    (SCTLR_ITD | SCTLR_SED | SCTLR_EOS | SCTLR_TSCXT | SCTLR_EIS | SCTLR_SPAN | SCTLR_NTLSMD | \
+     SCTLR_LSMAOE)
 // User programs may zero cache lines and read cache sizes, not clean caches or wait for interrupts.
-#define SCTLR_ON (SCTLR_OFF | SCTLR_M | SCTLR_C | SCTLR_I | SCTLR_SA | SCTLR_SA0 | SCTLR_DZE | SCTLR_UCT)
+#define SCTLR_ON \
+    (SCTLR_OFF | SCTLR_M | SCTLR_C | SCTLR_I | SCTLR_SA | SCTLR_SA0 | SCTLR_DZE | SCTLR_UCT)
 
 // HCR_EL2
 #define HCR_HCD_BIT 29

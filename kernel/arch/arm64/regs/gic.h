@@ -1,5 +1,5 @@
-// Registers of the Generic Interrupt Controller that the host drives (Arm GIC Architecture Specification, GICv2: IHI 0048B.b; GICv3 and
-// v4: IHI 0069H.b).
+// Registers of the Generic Interrupt Controller that the host drives (Arm GIC Architecture
+// Specification, GICv2: IHI 0048B.b; GICv3 and v4: IHI 0069H.b).
 #pragma once
 
 #include "kernel/arch/arm64/regs/sysreg.h"

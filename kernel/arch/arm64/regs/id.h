@@ -1,16 +1,16 @@
-// Identification registers: the fields that the kernel looks at (Arm ARM DDI 0487J.a, chapter D19). Shifts in bits; fields are four
-// bits wide. Included by .S files too.
+// Identification registers: the fields that the kernel looks at (Arm ARM DDI 0487J.a, chapter D19).
+// Shifts in bits; fields are four bits wide. Included by .S files too.
 #pragma once
 
-#define ID_AA64MMFR1_VH_SHIFT        8
-#define ID_AA64MMFR1_PAN_SHIFT       20
-#define ID_AA64MMFR0_PARANGE_SHIFT   0
-#define ID_AA64MMFR0_ASIDBITS_SHIFT  4
-#define ID_AA64MMFR0_ASIDBITS_16     2
-#define ID_AA64MMFR0_TGRAN4_SHIFT    28
-#define ID_AA64MMFR0_TGRAN4_NONE     0xf
-#define ID_AA64PFR0_GIC_SHIFT        24
-#define ID_AA64ISAR0_RNDR_SHIFT      60
+#define ID_AA64MMFR1_VH_SHIFT       8
+#define ID_AA64MMFR1_PAN_SHIFT      20
+#define ID_AA64MMFR0_PARANGE_SHIFT  0
+#define ID_AA64MMFR0_ASIDBITS_SHIFT 4
+#define ID_AA64MMFR0_ASIDBITS_16    2
+#define ID_AA64MMFR0_TGRAN4_SHIFT   28
+#define ID_AA64MMFR0_TGRAN4_NONE    0xf
+#define ID_AA64PFR0_GIC_SHIFT       24
+#define ID_AA64ISAR0_RNDR_SHIFT     60
 
 // MIDR_EL1
 #define MIDR_PART_SHIFT        4
@@ -22,7 +22,7 @@
 
 // MPIDR_EL1: affinity levels 0 to 2 in bits 23:0, level 3 in bits 39:32.
 #define MPIDR_AFFINITY    0xff00ffffff
-#define MPIDR_AFF0(mpidr) ((mpidr) & 0xff)
+#define MPIDR_AFF0(mpidr) ((mpidr)&0xff)
 #define MPIDR_AFF1(mpidr) ((mpidr) >> 8 & 0xff)
 #define MPIDR_AFF2(mpidr) ((mpidr) >> 16 & 0xff)
 #define MPIDR_AFF3(mpidr) ((mpidr) >> 32 & 0xff)

@@ -1,5 +1,5 @@
-// Device registers. The accesses are single instructions with a base register and nothing else, which every hypervisor can emulate
-// from the syndrome.
+// Device registers. The accesses are single instructions with a base register and nothing else,
+// which every hypervisor can emulate from the syndrome.
 #pragma once
 
 #include <stdint.h>

@@ -1,6 +1,7 @@
-// Translation tables with 4 KiB granule (Arm ARM DDI 0487J.a, section D8.3, "Translation table descriptor formats"), and where things
-// stand in the kernel's half. Levels are counted as in all of Machina: 1 has 4 KiB pages, 4 is the top; the manual counts from
-// 3 down to 0. Included by .S files and by the linker script.
+// Translation tables with 4 KiB granule (Arm ARM DDI 0487J.a, section D8.3, "Translation table
+// descriptor formats"), and where things stand in the kernel's half. Levels are counted as in all
+// of Machina: 1 has 4 KiB pages, 4 is the top; the manual counts from 3 down to 0. Included by .S
+// files and by the linker script.
 #pragma once
 
 #include "kernel/arch/arm64/regs/sysreg.h"
@@ -24,22 +25,24 @@
 // MAIR_EL1: normal memory, write-back and allocating; device memory, nGnRE.
 #define MAIR_VALUE 0x04ff
 
-// TCR_EL1: 47 bits of address for user programs, as on x86-64, 48 for the kernel, 4 KiB granules, tables in cacheable, inner shareable memory.
-#define TCR_T0SZ_47       (17 << 0)
-#define TCR_IRGN0_WB      (1 << 8)
-#define TCR_ORGN0_WB      (1 << 10)
-#define TCR_SH0_INNER     (3 << 12)
-#define TCR_T1SZ_48       (16 << 16)
-#define TCR_IRGN1_WB      (1 << 24)
-#define TCR_ORGN1_WB      (1 << 26)
-#define TCR_SH1_INNER     (3 << 28)
-#define TCR_TG1_4K_SHIFT  30
-#define TCR_TG1_4K        2
-#define TCR_IPS_SHIFT     32
-#define TCR_IPS_48        5
-#define TCR_AS_SHIFT      36
-#define TCR_LOW           (TCR_T0SZ_47 | TCR_IRGN0_WB | TCR_ORGN0_WB | TCR_SH0_INNER | TCR_T1SZ_48 | \
-                           TCR_IRGN1_WB | TCR_ORGN1_WB | TCR_SH1_INNER)
+// TCR_EL1: 47 bits of address for user programs, as on x86-64, 48 for the kernel, 4 KiB granules,
+// tables in cacheable, inner shareable memory.
+#define TCR_T0SZ_47      (17 << 0)
+#define TCR_IRGN0_WB     (1 << 8)
+#define TCR_ORGN0_WB     (1 << 10)
+#define TCR_SH0_INNER    (3 << 12)
+#define TCR_T1SZ_48      (16 << 16)
+#define TCR_IRGN1_WB     (1 << 24)
+#define TCR_ORGN1_WB     (1 << 26)
+#define TCR_SH1_INNER    (3 << 28)
+#define TCR_TG1_4K_SHIFT 30
+#define TCR_TG1_4K       2
+#define TCR_IPS_SHIFT    32
+#define TCR_IPS_48       5
+#define TCR_AS_SHIFT     36
+#define TCR_LOW                                                                               \
+    (TCR_T0SZ_47 | TCR_IRGN0_WB | TCR_ORGN0_WB | TCR_SH0_INNER | TCR_T1SZ_48 | TCR_IRGN1_WB | \
+     TCR_ORGN1_WB | TCR_SH1_INNER)
 
 #define KERNEL_IMAGE_BASE 0xffffffff80000000 // + offset in the image
 #define LINEAR_MAP_BASE   0xffff000000000000 // + physical address

@@ -1,4 +1,5 @@
-// Functions of the Power State Coordination Interface (Arm DEN 0022F.b, 5.1), called by the SMC Calling Convention (DEN 0028).
+// Functions of the Power State Coordination Interface (Arm DEN 0022F.b, 5.1), called by the SMC
+// Calling Convention (DEN 0028).
 #pragma once
 
 #define PSCI_VERSION      0x84000000

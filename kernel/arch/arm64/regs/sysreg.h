@@ -1,8 +1,10 @@
-// Access to system registers by the names of the Arm Architecture Reference Manual (DDI 0487J.a). Names that assemblers know only
-// with an extension of the architecture are given by their encoding, S<op0>_<op1>_C<n>_C<m>_<op2>.
+// Access to system registers by the names of the Arm Architecture Reference Manual (DDI 0487J.a).
+// Names that assemblers know only with an extension of the architecture are given by their
+// encoding, S<op0>_<op1>_C<n>_C<m>_<op2>.
 //
-// At EL2 with HCR_EL2.E2H set the names of EL1 mean the registers of EL2 (section D8.2.2, "Virtualization Host Extensions",
-// register redirection), so one kernel runs at both. Included by .S files too.
+// At EL2 with HCR_EL2.E2H set the names of EL1 mean the registers of EL2 (section D8.2.2,
+// "Virtualization Host Extensions", register redirection), so one kernel runs at both. Included by
+// .S files too.
 #pragma once
 
 #ifdef __ASSEMBLER__

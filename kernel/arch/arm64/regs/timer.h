@@ -1,4 +1,5 @@
-// The generic timer (Arm ARM DDI 0487J.a, chapter D11). At EL2 with E2H the names CNTP_* mean the EL2 physical timer (CNTHP_*).
+// The generic timer (Arm ARM DDI 0487J.a, chapter D11). At EL2 with E2H the names CNTP_* mean the
+// EL2 physical timer (CNTHP_*).
 #pragma once
 
 #include "kernel/arch/arm64/regs/sysreg.h"

@@ -1,14 +1,15 @@
-// Instructions of arm64 that only the kernel may execute, and those that fault by themselves; see faults.h.
+// Instructions of arm64 that only the kernel may execute, and those that fault by themselves; see
+// faults.h.
 
 #include "tests/system/programs/faults.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#define INSTRUCTION(function, text)                       \
-    static void function(void)                            \
-    {                                                     \
-        __asm__ volatile(text ::: "x0", "x1", "memory");  \
+#define INSTRUCTION(function, text)                      \
+    static void function(void)                           \
+    {                                                    \
+        __asm__ volatile(text ::: "x0", "x1", "memory"); \
     }
 
 INSTRUCTION(do_hvc, ".inst 0xd4000002")

@@ -11,7 +11,8 @@
 
 typedef uint64_t arch_interrupt_state_t;
 
-// An instruction that names TPIDR_EL2 and is made to name TPIDR_EL1 where the kernel runs at EL1 (boot.c).
+// An instruction that names TPIDR_EL2 and is made to name TPIDR_EL1 where the kernel runs at EL1
+// (boot.c).
 #define ARM64_TPIDR_SITE(instruction) \
     "661:\t" instruction "\n\t.pushsection .tpidr_sites, \"a\"\n\t.quad 661b\n\t.popsection"
 

@@ -1,10 +1,12 @@
 // Floating-point and vector state (V0-V31, FPSR, FPCR), switched lazily. SVE stays off.
 //
-// At most one state is live in a CPU's registers (arm64_cpu.fpu_live). It is saved when its thread is switched out or another state
-// is acquired, and loaded again only if the registers were used for something else meanwhile. CPACR_EL1.FPEN lets user mode
-// through only while the running thread's own user-mode state is live, so user mode faults on first use, and never sees a
-// guest's registers: acquiring any other state leaves user mode shut out. The kernel itself may always touch the registers
-// and, compiled without them, never does. All functions but alloc and free: interrupts disabled.
+// At most one state is live in a CPU's registers (arm64_cpu.fpu_live). It is saved when its thread
+// is switched out or another state is acquired, and loaded again only if the registers were used
+// for something else meanwhile. CPACR_EL1.FPEN lets user mode through only while the running
+// thread's own user-mode state is live, so user mode faults on first use, and never sees a guest's
+// registers: acquiring any other state leaves user mode shut out. The kernel itself may always
+// touch the registers and, compiled without them, never does. All functions but alloc and free:
+// interrupts disabled.
 #pragma once
 
 #include <stddef.h>
@@ -39,7 +41,8 @@ static inline void fpu_acquire(struct fpu_state *state)
     if (arm64_current_cpu()->fpu_live != state)
         fpu_acquire_slow(state);
 }
-// Saves the live state, whosever it is, and shuts user mode out; arch_thread_switch calls it before a thread leaves the CPU.
+// Saves the live state, whosever it is, and shuts user mode out; arch_thread_switch calls it before
+// a thread leaves the CPU.
 void fpu_release_current_thread(void);
 
 // Start-up, on each CPU.
