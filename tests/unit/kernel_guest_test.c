@@ -2,6 +2,8 @@
 // kicked or killed. What the CPU does is a script; see kernel/arch/host/host_guest.h.
 #include "tests/unit/kernel_fixture.h"
 
+#include "kernel/hypervisor/guest.h"
+
 static mx_handle_t guest, guest_aspace;
 
 static void make_guest(void)
@@ -12,6 +14,15 @@ static void make_guest(void)
     EXPECT_OK(HOST_SYSCALL(sys_guest_create(resource, env.job_handle, scratch(0), scratch(64))));
     get(&guest, scratch(0), sizeof(guest));
     get(&guest_aspace, scratch(64), sizeof(guest_aspace));
+}
+
+static const struct guest *guest_object(void)
+{
+    struct object *object = NULL;
+
+    EXPECT_OK(handle_get(guest, MX_OBJECT_GUEST, 0, &object));
+    object_release(object); // the handle keeps it
+    return guest_from_object(object);
 }
 
 static mx_status_t set_trap(uint32_t kind, mx_handle_t port, uint64_t addr, uint64_t size,
@@ -186,6 +197,26 @@ PROCESS_TEST(guest_irq_waits_for_its_route)
     struct mx_irq_route message = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0x1000};
     put(scratch(0), &message, sizeof(message));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, HOST_SYSCALL(sys_guest_irq_route(irq, scratch(0))));
+}
+
+PROCESS_TEST(guest_irq_that_is_lowered_before_its_route_is_forgotten)
+{
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0xfee00000, .data = 0x40};
+    mx_handle_t irq = 0;
+
+    make_guest();
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_create(guest, scratch(0))));
+    get(&irq, scratch(0), sizeof(irq));
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_raise(irq)));
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_lower(irq)));
+    put(scratch(0), &route, sizeof(route));
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_route(irq, scratch(0))));
+    EXPECT_EQ(guest_object()->arch.msi_count, 0);
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_raise(irq)));
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_lower(irq)));
+    EXPECT_EQ(guest_object()->arch.msi_count, 1);
+    EXPECT_EQ(guest_object()->arch.lower_count, 1);
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, HOST_SYSCALL(sys_guest_gic_read(guest, 0, 0, 0, scratch(0))));
 }
 
 PROCESS_TEST(guest_create_with_a_bad_pointer_leaves_no_handle)

@@ -25,7 +25,6 @@
 #define BLOCK_LEVEL_MAX        3
 #define RESERVE_SIZE           pt_level_size(TOP_LEVEL)
 #define PHYSICAL_ADDRESS_LIMIT (PTE_ADDRESS + PAGE_SIZE)
-#define GUEST_ADDRESS_BITS_MAX 48
 
 uint64_t kernel_root;
 

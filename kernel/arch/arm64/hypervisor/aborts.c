@@ -1,8 +1,8 @@
 // Second-stage faults: memory that the guest touches for the first time, and devices.
 //
-// An access to a device is described by the syndrome, or decoded from its instruction where it is not (portable/abort_decode.h). It goes
-// to the VMM as one packet for each single access, until the last answer is in; only then are registers written back and the
-// instruction is done.
+// An access to a device is described by the syndrome, or decoded from its instruction where it is
+// not (portable/abort_decode.h). It goes to the VMM as one packet for each single access, until the
+// last answer is in; only then are registers written back and the instruction is done.
 #include <arch/mmu.h>
 
 #include "kernel/arch/arm64/hypervisor/exits.h"
@@ -20,7 +20,8 @@
 #define PSTATE_EL    0xcu
 #define PSTATE_SPSEL 0x1u
 
-// --- the guest's registers and translations -------------------------------------------------------
+// --- the guest's registers and translations
+// -------------------------------------------------------
 
 static bool is_el0(const struct arch_vcpu *arch)
 {
@@ -81,7 +82,8 @@ static bool translate(struct vcpu *vcpu, uint64_t addr, uint64_t *physical)
     return !(par & PAR_FAILED);
 }
 
-// HPFAR_EL2 is there for all faults but those of permission; but a table that cannot be written is one.
+// HPFAR_EL2 is there for all faults but those of permission; but a table that cannot be written is
+// one.
 static bool find_address(struct vcpu *vcpu, uint64_t *addr)
 {
     const struct arch_vcpu *arch = &vcpu->arch;
@@ -92,7 +94,8 @@ static bool find_address(struct vcpu *vcpu, uint64_t *addr)
     return true;
 }
 
-// --- what the instruction does ----------------------------------------------------------------------
+// --- what the instruction does
+// ----------------------------------------------------------------------
 
 static void access_from_syndrome(uint64_t esr, struct guest_access *access)
 {
@@ -148,12 +151,14 @@ static const char *access_from_instruction(struct vcpu *vcpu, struct guest_acces
         return decode_error(decoding);
     // One that reaches over from memory to a device, or back, cannot be done in one go.
     if (access->is_write != !!(arch->esr & ESR_WNR) || access->address != arch->far ||
-        !range_is_within(arch->far & (MX_PAGE_SIZE - 1), (uint64_t)access->count * access->width_bytes, MX_PAGE_SIZE))
+        !range_is_within(arch->far & (MX_PAGE_SIZE - 1),
+                         (uint64_t)access->count * access->width_bytes, MX_PAGE_SIZE))
         return "access that is only in part one to a device";
     return NULL;
 }
 
-// --- doing it -------------------------------------------------------------------------------------
+// --- doing it
+// -------------------------------------------------------------------------------------
 
 static uint64_t width_mask(unsigned width_bytes)
 {
@@ -222,7 +227,8 @@ static bool describe_access(struct vcpu *vcpu, uint64_t addr, uint64_t key)
     return false;
 }
 
-static enum vcpu_result ask_vmm(struct vcpu *vcpu, uint64_t addr, uint64_t key, struct mx_vcpu_packet *packet)
+static enum vcpu_result ask_vmm(struct vcpu *vcpu, uint64_t addr, uint64_t key,
+                                struct mx_vcpu_packet *packet)
 {
     if (!describe_access(vcpu, addr, key))
         return VCPU_RESUME;
@@ -239,7 +245,8 @@ static enum vcpu_result ring_bell(struct vcpu *vcpu, uint64_t addr, uint64_t key
         return VCPU_RESUME;
     for (unsigned i = 0; i < arch->access.access.count && status == MX_OK; i++)
         status = guest_ring_bell(vcpu->guest, &vcpu->guest->memory_traps,
-                                 addr + (uint64_t)i * arch->access.access.width_bytes, piece_value(arch, i));
+                                 addr + (uint64_t)i * arch->access.access.width_bytes,
+                                 piece_value(arch, i));
     finish_access(vcpu);
     if (status == MX_OK)
         return VCPU_RESUME;
@@ -247,7 +254,8 @@ static enum vcpu_result ring_bell(struct vcpu *vcpu, uint64_t addr, uint64_t key
     return VCPU_LEAVE;
 }
 
-mx_status_t abort_take_answer(struct vcpu *vcpu, struct mx_vcpu_packet *packet, enum vcpu_result *next)
+mx_status_t abort_take_answer(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
+                              enum vcpu_result *next)
 {
     struct arch_vcpu *arch = &vcpu->arch;
     struct vcpu_access *waiting = &arch->access;
@@ -259,16 +267,18 @@ mx_status_t abort_take_answer(struct vcpu *vcpu, struct mx_vcpu_packet *packet, 
         waiting->is_waiting = false; // the instruction is done again
         return MX_OK;
     }
-    if (packet->type != MX_VCPU_PACKET_MEM ||
-        (packet->mem.exception != MX_VCPU_NO_EXCEPTION && packet->mem.exception != MX_ARM64_EXCEPTION_ABORT))
+    if (packet->type != MX_VCPU_PACKET_MEM || (packet->mem.exception != MX_VCPU_NO_EXCEPTION &&
+                                               packet->mem.exception != MX_ARM64_EXCEPTION_ABORT))
         return MX_ERR_INVALID_ARGS;
     if (packet->mem.exception == MX_ARM64_EXCEPTION_ABORT) {
         waiting->is_waiting = false;
         vcpu_inject_abort(vcpu, false, arch->far);
         return MX_OK;
     }
-    if (!waiting->access.is_write && waiting->access.registers[waiting->done_count] != ACCESS_ZERO_REGISTER)
-        arch->x[waiting->access.registers[waiting->done_count]] = access_extend(&waiting->access, packet->mem.data);
+    if (!waiting->access.is_write &&
+        waiting->access.registers[waiting->done_count] != ACCESS_ZERO_REGISTER)
+        arch->x[waiting->access.registers[waiting->done_count]] =
+            access_extend(&waiting->access, packet->mem.data);
     if (++waiting->done_count < waiting->access.count)
         *next = send_piece(arch, packet);
     else
@@ -276,18 +286,20 @@ mx_status_t abort_take_answer(struct vcpu *vcpu, struct mx_vcpu_packet *packet, 
     return MX_OK;
 }
 
-// --- faults ---------------------------------------------------------------------------------------
+// --- faults
+// ---------------------------------------------------------------------------------------
 
 // GICv2: the virtual CPU interface, which the CPU shows to the vCPU that runs on it.
 static bool show_gicv(struct vcpu *vcpu, uint64_t addr)
 {
     struct guest *guest = vcpu->guest;
-    uint64_t place = __atomic_load_n(&guest->arch.gicv_place, __ATOMIC_RELAXED), page = align_down(addr, MX_PAGE_SIZE);
+    uint64_t place = __atomic_load_n(&guest->arch.gicv_place, __ATOMIC_RELAXED),
+             page = align_down(addr, MX_PAGE_SIZE);
 
     if (addr < place || addr - place >= VGIC_V2_GICV_SIZE)
         return false;
-    return arch_aspace_map(&guest->aspace->arch, page, PADDR(vgic_v2_gicv().raw + (page - place)), 0,
-                           MX_MAP_READ | MX_MAP_WRITE, true) == MX_OK;
+    return arch_aspace_map(&guest->aspace->arch, page, PADDR(vgic_v2_gicv().raw + (page - place)),
+                           0, MX_MAP_READ | MX_MAP_WRITE, true) == MX_OK;
 }
 
 static bool is_curable(uint64_t esr)
@@ -315,7 +327,8 @@ static bool is_write(uint64_t esr)
 }
 
 // Cache maintenance of what is no memory has nothing to do.
-static enum vcpu_result access_nothing(struct vcpu *vcpu, uint64_t addr, uint64_t key, struct mx_vcpu_packet *packet)
+static enum vcpu_result access_nothing(struct vcpu *vcpu, uint64_t addr, uint64_t key,
+                                       struct mx_vcpu_packet *packet)
 {
     if (vcpu->arch.esr & ESR_CM) {
         vcpu_skip(&vcpu->arch);
@@ -324,7 +337,8 @@ static enum vcpu_result access_nothing(struct vcpu *vcpu, uint64_t addr, uint64_
     return ask_vmm(vcpu, addr, key, packet);
 }
 
-static enum vcpu_result access_memory(struct vcpu *vcpu, uint64_t addr, struct mx_vcpu_packet *packet)
+static enum vcpu_result access_memory(struct vcpu *vcpu, uint64_t addr,
+                                      struct mx_vcpu_packet *packet)
 {
     uint64_t esr = vcpu->arch.esr;
     enum vcpu_result result;
@@ -350,7 +364,8 @@ enum vcpu_result exit_data_abort(struct vcpu *vcpu, struct mx_vcpu_packet *packe
     }
     if (!find_address(vcpu, &addr))
         return VCPU_RESUME; // the guest's tables changed meanwhile: it will fault again, or not
-    if (arch->esr & ESR_S1PTW || !guest_find_trap(vcpu->guest, &vcpu->guest->memory_traps, addr, &hit))
+    if (arch->esr & ESR_S1PTW ||
+        !guest_find_trap(vcpu->guest, &vcpu->guest->memory_traps, addr, &hit))
         return access_memory(vcpu, addr, packet);
     if (hit.kind == MX_TRAP_BELL && is_write(arch->esr))
         return ring_bell(vcpu, addr, hit.key);

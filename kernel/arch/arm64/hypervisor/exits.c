@@ -12,14 +12,14 @@
 #define GUEST_LOG_LINES_MAX 16
 
 // Offsets in a table of vectors, and what PSTATE is in a handler.
-#define VECTOR_SAME_SP0     0x000
-#define VECTOR_SAME_SPX     0x200
-#define VECTOR_LOWER        0x400
-#define VECTOR_LOWER_32     0x600
-#define PSTATE_EL           0xc
-#define PSTATE_SPSEL        0x1
-#define PSTATE_NZCV         0xf0000000u
-#define PSTATE_KEPT         (PSTATE_NZCV | PSTATE_PAN | REG_BIT(24)) // DIT
+#define VECTOR_SAME_SP0 0x000
+#define VECTOR_SAME_SPX 0x200
+#define VECTOR_LOWER    0x400
+#define VECTOR_LOWER_32 0x600
+#define PSTATE_EL       0xc
+#define PSTATE_SPSEL    0x1
+#define PSTATE_NZCV     0xf0000000u
+#define PSTATE_KEPT     (PSTATE_NZCV | PSTATE_PAN | REG_BIT(24)) // DIT
 
 bool guest_may_log(struct guest *guest)
 {
@@ -31,7 +31,8 @@ bool guest_may_log(struct guest *guest)
     return false;
 }
 
-enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet, uint64_t info, const char *text)
+enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet, uint64_t info,
+                               const char *text)
 {
     vcpu->arch.is_ended = true;
     memset(packet, 0, sizeof(*packet));
@@ -41,12 +42,13 @@ enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
     packet->shutdown.info[1] = vcpu->arch.pc;
     memcpy(packet->shutdown.text, text, strnlen(text, sizeof(packet->shutdown.text) - 1));
     if (guest_may_log(vcpu->guest))
-        log_print("guest vCPU %u ended: %s (0x%llx, pc 0x%llx)", vcpu->id, text, (unsigned long long)info,
-                  (unsigned long long)vcpu->arch.pc);
+        log_print("guest vCPU %u ended: %s (0x%llx, pc 0x%llx)", vcpu->id, text,
+                  (unsigned long long)info, (unsigned long long)vcpu->arch.pc);
     return VCPU_LEAVE;
 }
 
-// --- exceptions for the guest -----------------------------------------------------------------------
+// --- exceptions for the guest
+// -----------------------------------------------------------------------
 
 static uint64_t vector_offset(uint64_t pstate)
 {
@@ -91,7 +93,8 @@ void vcpu_inject_abort(struct vcpu *vcpu, bool is_fetch, uint64_t addr)
     arch_interrupts_restore(state);
 }
 
-// --- classes --------------------------------------------------------------------------------------
+// --- classes
+// --------------------------------------------------------------------------------------
 
 enum mx_guest_exit exit_reason(uint64_t esr)
 {

@@ -16,7 +16,8 @@ enum vcpu_result exit_handle(struct vcpu *vcpu, struct mx_vcpu_packet *packet);
 enum mx_guest_exit exit_reason(uint64_t esr);
 
 // The guest is at its end: a packet with a text, and the log.
-enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet, uint64_t info, const char *text);
+enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet, uint64_t info,
+                               const char *text);
 // Whether the guest may make the kernel log one more line.
 bool guest_may_log(struct guest *guest);
 
@@ -32,9 +33,11 @@ void vcpu_inject_abort(struct vcpu *vcpu, bool is_fetch, uint64_t addr);
 // In aborts.c: stage 2.
 enum vcpu_result exit_data_abort(struct vcpu *vcpu, struct mx_vcpu_packet *packet);
 enum vcpu_result exit_fetch_abort(struct vcpu *vcpu, struct mx_vcpu_packet *packet);
-// What the VMM says to the last packet. BAD_STATE: the guest ended itself. INVALID_ARGS: not an answer to what was asked; nothing
-// is taken then. LEAVE: the rest of the access needs another answer, the packet asks for it.
-MX_MUST_CHECK mx_status_t abort_take_answer(struct vcpu *vcpu, struct mx_vcpu_packet *packet, enum vcpu_result *next);
+// What the VMM says to the last packet. BAD_STATE: the guest ended itself. INVALID_ARGS: not an
+// answer to what was asked; nothing is taken then. LEAVE: the rest of the access needs another
+// answer, the packet asks for it.
+MX_MUST_CHECK mx_status_t abort_take_answer(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
+                                            enum vcpu_result *next);
 
 // In sysregs.c.
 enum vcpu_result exit_sysreg(struct vcpu *vcpu);

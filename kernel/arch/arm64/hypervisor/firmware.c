@@ -1,4 +1,5 @@
-// HVC and SMC: the power states of vCPUs and of the machine. See portable/psci.h for what is understood.
+// HVC and SMC: the power states of vCPUs and of the machine. See portable/psci.h for what is
+// understood.
 #include "kernel/arch/arm64/hypervisor/exits.h"
 
 #include <arch/mmu.h>
@@ -49,7 +50,9 @@ static int64_t affinity_info(struct guest *guest, uint32_t vcpu_id)
 
     if (target) {
         uint32_t power = __atomic_load_n(&target->arch.power, __ATOMIC_ACQUIRE);
-        result = power == VCPU_ON ? PSCI_AFFINITY_ON : power == VCPU_OFF ? PSCI_AFFINITY_OFF : PSCI_AFFINITY_PENDING;
+        result = power == VCPU_ON    ? PSCI_AFFINITY_ON
+                 : power == VCPU_OFF ? PSCI_AFFINITY_OFF
+                                     : PSCI_AFFINITY_PENDING;
     }
     spin_unlock(&guest->vcpus_lock, state);
     return result;

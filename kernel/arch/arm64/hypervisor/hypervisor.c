@@ -37,10 +37,12 @@ static void find_features(void)
     range = range < sizeof(range_bits) ? range : sizeof(range_bits) - 1;
     bits = range_bits[range];
     hypervisor_features = (struct hypervisor_features){
-        .has_pauth = id_field(isar1, ID_AA64ISAR1_APA_SHIFT) || id_field(isar1, ID_AA64ISAR1_API_SHIFT) ||
+        .has_pauth = id_field(isar1, ID_AA64ISAR1_APA_SHIFT) ||
+                     id_field(isar1, ID_AA64ISAR1_API_SHIFT) ||
                      id_field(isar2, ID_AA64ISAR2_APA3_SHIFT),
         .has_fwb = id_field(sysreg_read(id_aa64mmfr2_el1), ID_AA64MMFR2_FWB_SHIFT),
-        .has_vmid16 = id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) == ID_AA64MMFR1_VMIDBITS_16,
+        .has_vmid16 = id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) ==
+                      ID_AA64MMFR1_VMIDBITS_16,
         .address_bits = bits < STAGE2_ADDRESS_BITS_MAX ? bits : STAGE2_ADDRESS_BITS_MAX,
         // 52-bit addresses need another table format.
         .host_range = range > 5 ? 5 : range,
@@ -66,8 +68,9 @@ mx_status_t arch_hypervisor_init(void)
     }
     find_features();
     hypervisor_features.is_usable = true;
-    print_format(description, sizeof(description), "EL2 with VHE, GICv%u, %u-bit VMIDs, %u-bit guest addresses%s%s",
-                 vgic_version(), hypervisor_features.has_vmid16 ? 16 : 8, hypervisor_features.address_bits,
+    print_format(description, sizeof(description),
+                 "EL2 with VHE, GICv%u, %u-bit VMIDs, %u-bit guest addresses%s%s", vgic_version(),
+                 hypervisor_features.has_vmid16 ? 16 : 8, hypervisor_features.address_bits,
                  hypervisor_features.has_fwb ? ", forced write-back" : "",
                  hypervisor_features.has_pauth ? ", pointer authentication" : "");
     return MX_OK;
@@ -92,7 +95,8 @@ void hypervisor_init_cpu(void)
     vgic_init_cpu();
 }
 
-// --- guests ---------------------------------------------------------------------------------------
+// --- guests
+// ---------------------------------------------------------------------------------------
 
 mx_status_t arch_guest_init(struct guest *guest)
 {
@@ -113,7 +117,8 @@ uint64_t arch_guest_trap_limit(uint32_t kind)
     return kind == MX_TRAP_IO || kind == MX_TRAP_IO_BELL ? 0 : arch_aspace_guest_limit();
 }
 
-// --- vCPUs ----------------------------------------------------------------------------------------
+// --- vCPUs
+// ----------------------------------------------------------------------------------------
 
 mx_status_t arch_vcpu_init(struct vcpu *vcpu)
 {
@@ -139,7 +144,8 @@ static void drop_live_fpu(void *state)
         fpu_release_current_thread();
 }
 
-// May be done by any thread, while the vCPU's own is in user mode with the guest's registers still in the CPU.
+// May be done by any thread, while the vCPU's own is in user mode with the guest's registers still
+// in the CPU.
 void arch_vcpu_destroy(struct vcpu *vcpu)
 {
     arch_interrupt_state_t state;

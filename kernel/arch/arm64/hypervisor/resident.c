@@ -19,7 +19,8 @@ struct vcpu *resident_vcpu(void)
     return arm64_current_cpu()->resident_vcpu;
 }
 
-// --- registers of EL1 -----------------------------------------------------------------------------
+// --- registers of EL1
+// -----------------------------------------------------------------------------
 
 static void save_keys(uint64_t *keys)
 {
@@ -108,7 +109,8 @@ static void load_identity(const struct vcpu *vcpu)
     sysreg_write(cntvoff_el2, vcpu->guest->arch.counter_offset);
 }
 
-// Translations are told apart by the guest and its address space identifiers, which each vCPU may use for something else.
+// Translations are told apart by the guest and its address space identifiers, which each vCPU may
+// use for something else.
 static void forget_other_vcpu(struct vcpu *vcpu)
 {
     uint8_t *last = &vcpu->guest->arch.last_vcpu[arch_current_cpu()->index];
@@ -118,7 +120,20 @@ static void forget_other_vcpu(struct vcpu *vcpu)
     *last = (uint8_t)(vcpu->id + 1);
 }
 
-// --- residence ------------------------------------------------------------------------------------
+// --- residence
+// ------------------------------------------------------------------------------------
+
+// They have unknown values after reset, and add nothing to what HCR_EL2 traps.
+static void open_fine_grained_traps(void)
+{
+    if (!id_field(sysreg_read(id_aa64mmfr0_el1), ID_AA64MMFR0_FGT_SHIFT))
+        return;
+    sysreg_write(HFGRTR_EL2, 0);
+    sysreg_write(HFGWTR_EL2, 0);
+    sysreg_write(HFGITR_EL2, 0);
+    sysreg_write(HDFGRTR_EL2, 0);
+    sysreg_write(HDFGWTR_EL2, 0);
+}
 
 void resident_init_cpu(void)
 {
@@ -130,11 +145,13 @@ void resident_init_cpu(void)
     if (id_field(id, 40)) // trace filter
         mdcr |= MDCR_TTRF;
     sysreg_write(mdcr_el2, mdcr);
-    sysreg_write(cnthctl_el2, (sysreg_read(cnthctl_el2) | CNTHCTL_E2H_EL1PCTEN) & ~CNTHCTL_E2H_EL1PTEN);
+    sysreg_write(cnthctl_el2,
+                 (sysreg_read(cnthctl_el2) | CNTHCTL_E2H_EL1PCTEN) & ~CNTHCTL_E2H_EL1PTEN);
     sysreg_write(vpidr_el2, sysreg_read(midr_el1));
     sysreg_write(vtcr_el2, stage2_vtcr());
     if (id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_HCX_SHIFT))
         sysreg_write(HCRX_EL2, 0);
+    open_fine_grained_traps();
     sysreg_write(CNTV_CTL_EL02, 0);
     isb();
 }

@@ -1,7 +1,9 @@
-// mx_vcpu_enter: the answer to the last packet, then the guest, exit after exit, until the VMM is needed.
+// mx_vcpu_enter: the answer to the last packet, then the guest, exit after exit, until the VMM is
+// needed.
 //
-// Everything that decides what the guest sees next (posted interrupts, kicks, kills, reschedules) is looked at with interrupts
-// disabled right before the world switch; a change after that comes with an interrupt, which ends the guest's turn.
+// Everything that decides what the guest sees next (posted interrupts, kicks, kills, reschedules)
+// is looked at with interrupts disabled right before the world switch; a change after that comes
+// with an interrupt, which ends the guest's turn.
 #include <arch/fpu.h>
 #include <arch/hypervisor.h>
 
@@ -13,6 +15,7 @@
 #include "kernel/arch/arm64/hypervisor/world_switch.h"
 #include "kernel/arch/arm64/regs/exception.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
+#include "kernel/arch/arm64/time.h"
 #include "kernel/hypervisor/guest.h"
 
 enum next_step {
@@ -30,8 +33,9 @@ static bool must_run(struct vcpu *vcpu)
 {
     const struct arch_vcpu *arch = &vcpu->arch;
 
-    return __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) || thread_is_killed(thread_current()) ||
-           power_of(arch) == VCPU_STARTING || (power_of(arch) == VCPU_ON && irq_vcpu_has_posted(&arch->irqs));
+    return __atomic_load_n(&vcpu->is_kicked, __ATOMIC_SEQ_CST) ||
+           thread_is_killed(thread_current()) || power_of(arch) == VCPU_STARTING ||
+           (power_of(arch) == VCPU_ON && irq_vcpu_has_posted(&arch->irqs));
 }
 
 // Announces where this vCPU runs, before the last look at what was posted.
@@ -109,15 +113,21 @@ static enum next_step prepare(struct vcpu *vcpu)
 static enum vcpu_result run(struct vcpu *vcpu, struct mx_vcpu_packet *packet)
 {
     struct arch_vcpu *arch = &vcpu->arch;
-    uint64_t exit;
+    uint64_t exit, start;
 
     fpu_acquire(arch->fpu);
     vcpu_count_entry(vcpu);
+    start = sysreg_read(cntvct_el0);
     exit = world_switch(arch);
+    vcpu->run_time_ns +=
+        (uint64_t)(time_counter_to_ns(sysreg_read(cntvct_el0)) - time_counter_to_ns(start));
     if (exit != WORLD_EXIT_SYNC) {
-        vcpu_count_exit(vcpu, exit == WORLD_EXIT_IRQ ? MX_GUEST_EXIT_INTERRUPT : MX_GUEST_EXIT_OTHER);
+        vcpu_count_exit(vcpu,
+                        exit == WORLD_EXIT_IRQ ? MX_GUEST_EXIT_INTERRUPT : MX_GUEST_EXIT_OTHER);
         arch_interrupts_enable();
-        return exit == WORLD_EXIT_IRQ ? VCPU_RESUME : exit_shutdown(vcpu, packet, 0, "the machine reports an error");
+        return exit == WORLD_EXIT_IRQ
+                   ? VCPU_RESUME
+                   : exit_shutdown(vcpu, packet, 0, "the machine reports an error");
     }
     arch->esr = sysreg_read(esr_el2);
     if (ESR_EC(arch->esr) == ESR_EC_DATA_LOWER || ESR_EC(arch->esr) == ESR_EC_FETCH_LOWER) {

@@ -1,4 +1,5 @@
-// See stage2.h. Arm ARM DDI 0487J.a, D8.2.3 "Stage 2 translation", D8.5.5 "Stage 2 memory attributes", D8.14 "TLB maintenance".
+// See stage2.h. Arm ARM DDI 0487J.a, D8.2.3 "Stage 2 translation", D8.5.5 "Stage 2 memory
+// attributes", D8.14 "TLB maintenance".
 #include "kernel/arch/arm64/hypervisor/stage2.h"
 
 #include <arch/hypervisor_cpu.h>
@@ -12,16 +13,17 @@
 #include "kernel/arch/arm64/regs/paging.h"
 #include "kernel/core/spinlock.h"
 
-#define VMID_COUNT       65536u
-#define ROOT_LEVEL       3u
-#define FLUSH_PAGES_MAX  32
+#define VMID_COUNT          65536u
+#define ROOT_LEVEL          3u
+#define FLUSH_PAGES_MAX     32
 #define TLB_MAINTENANCE_HCR (HCR_E2H | HCR_RW | HCR_VM)
 
-static struct spinlock vmid_lock; // the two below
+static struct spinlock vmid_lock;                  // the two below
 static uint64_t vmids_used[VMID_COUNT / 64] = {1}; // 0 is nobody's
 static uint32_t vmid_next = 1;
 
-// --- identifiers ----------------------------------------------------------------------------------
+// --- identifiers
+// ----------------------------------------------------------------------------------
 
 static uint32_t vmid_limit(void)
 {
@@ -55,7 +57,8 @@ static void vmid_free(uint32_t vmid)
     spin_unlock(&vmid_lock, state);
 }
 
-// --- registers ------------------------------------------------------------------------------------
+// --- registers
+// ------------------------------------------------------------------------------------
 
 uint64_t stage2_vtcr(void)
 {
@@ -116,7 +119,8 @@ static void invalidate_all(void)
     __asm__ volatile("tlbi vmalls12e1is\n\tdsb ish" : : : "memory");
 }
 
-static void guest_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes, bool has_tables)
+static void guest_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes,
+                        bool has_tables)
 {
     struct guest_view view;
     bool is_large = has_tables || size_bytes > FLUSH_PAGES_MAX * MX_PAGE_SIZE;
@@ -132,7 +136,8 @@ static void guest_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_
     guest_view_leave(view);
 }
 
-// --- entries --------------------------------------------------------------------------------------
+// --- entries
+// --------------------------------------------------------------------------------------
 
 static uint64_t guest_leaf(paddr_t page, uint32_t options, bool is_device)
 {
@@ -176,16 +181,19 @@ mx_status_t hypervisor_aspace_init(struct arch_aspace *aspace)
 
 void hypervisor_aspace_destroy(struct arch_aspace *aspace)
 {
-    guest_flush(aspace, 0, UINT64_MAX, true);
+    if (aspace->root) // it came to have translations
+        guest_flush(aspace, 0, UINT64_MAX, true);
     vmid_free(aspace->id);
 }
 
 uint64_t hypervisor_aspace_limit(void)
 {
-    return (uint64_t)1 << (hypervisor_features.is_usable ? hypervisor_features.address_bits : STAGE2_ADDRESS_BITS_MAX);
+    return (uint64_t)1 << (hypervisor_features.is_usable ? hypervisor_features.address_bits
+                                                         : STAGE2_ADDRESS_BITS_MAX);
 }
 
-// --- set and way ----------------------------------------------------------------------------------
+// --- set and way
+// ----------------------------------------------------------------------------------
 
 static void clean_table(const uint64_t *table, unsigned count, unsigned level)
 {
@@ -197,7 +205,8 @@ static void clean_table(const uint64_t *table, unsigned count, unsigned level)
         if (!is_leaf)
             clean_table(arch_phys_to_virt(PADDR(entry & PTE_ADDRESS)), PT_ENTRIES, level - 1);
         else if ((entry & S2_NORMAL_WB) == S2_NORMAL_WB)
-            cache_clean_and_invalidate(arch_phys_to_virt(PADDR(entry & PTE_ADDRESS)), pt_level_size(level));
+            cache_clean_and_invalidate(arch_phys_to_virt(PADDR(entry & PTE_ADDRESS)),
+                                       pt_level_size(level));
     }
 }
 

@@ -1,4 +1,5 @@
-// System registers that trap. What each does stands in portable/sysreg_table.c; here is what needs the vCPU.
+// System registers that trap. What each does stands in portable/sysreg_table.c; here is what needs
+// the vCPU.
 #include "kernel/arch/arm64/hypervisor/exits.h"
 #include "kernel/arch/arm64/hypervisor/hypervisor_features.h"
 #include "kernel/arch/arm64/hypervisor/portable/sysreg_table.h"
@@ -12,13 +13,15 @@
 #include "kernel/hypervisor/guest.h"
 
 // An instruction names each register.
-#define ID_ROW(X, crm) X(crm, 0) X(crm, 1) X(crm, 2) X(crm, 3) X(crm, 4) X(crm, 5) X(crm, 6) X(crm, 7)
-#define ID_TABLE(X) ID_ROW(X, 1) ID_ROW(X, 2) ID_ROW(X, 3) ID_ROW(X, 4) ID_ROW(X, 5) ID_ROW(X, 6) ID_ROW(X, 7)
+#define ID_ROW(X, crm) \
+    X(crm, 0) X(crm, 1) X(crm, 2) X(crm, 3) X(crm, 4) X(crm, 5) X(crm, 6) X(crm, 7)
+#define ID_TABLE(X) \
+    ID_ROW(X, 1) ID_ROW(X, 2) ID_ROW(X, 3) ID_ROW(X, 4) ID_ROW(X, 5) ID_ROW(X, 6) ID_ROW(X, 7)
 
 static uint64_t read_id(unsigned crm, unsigned op2)
 {
-#define CASE(m, o)       \
-    case (m) * 8 + (o):  \
+#define CASE(m, o)    \
+    case (m)*8 + (o): \
         return sysreg_read(S3_0_C0_C##m##_##o);
     switch (crm * 8 + op2) {
         ID_TABLE(CASE)

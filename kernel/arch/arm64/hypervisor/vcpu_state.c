@@ -1,4 +1,5 @@
-// The register state of a vCPU: reset, read, checked and written. Arm ARM DDI 0487J.a, D1.5 "Reset"; D1.3.5 "illegal return events".
+// The register state of a vCPU: reset, read, checked and written. Arm ARM DDI 0487J.a, D1.5
+// "Reset"; D1.3.5 "illegal return events".
 #include "kernel/arch/arm64/hypervisor/vcpu_state.h"
 
 #include "kernel/arch/arm64/hypervisor/hypervisor_features.h"
@@ -12,10 +13,11 @@
 #include "kernel/hypervisor/vcpu.h"
 #include "kernel/lib/string.h"
 
-// With TWI and friends: what EL2 wants to hear of. WFE is trapped where another vCPU may wait for the CPU.
-#define GUEST_HCR                                                                                                  \
-    (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | HCR_TSC | HCR_TIDCP | \
-     HCR_TACR | HCR_TSW | HCR_RW | HCR_E2H | HCR_TLOR | HCR_TERR)
+// With TWI and friends: what EL2 wants to hear of. WFE is trapped where another vCPU may wait for
+// the CPU.
+#define GUEST_HCR                                                                                 \
+    (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
+     HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_TSW | HCR_RW | HCR_E2H | HCR_TLOR | HCR_TERR)
 
 #define PSTATE_RESET (PSTATE_DAIF | PSTATE_EL1H)
 // Modes: EL0t, EL1t, EL1h, and AArch32 user mode.

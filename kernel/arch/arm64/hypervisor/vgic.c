@@ -23,7 +23,8 @@ static void notify(struct irq_vcpu *irqs)
 
 static const struct irq_state_ops irq_ops = {.notify = notify};
 
-// --- start-up -------------------------------------------------------------------------------------
+// --- start-up
+// -------------------------------------------------------------------------------------
 
 // The guest ended what the vCPU wanted to be told of: it looks again before the guest goes on.
 static void handle_maintenance(void)
@@ -66,7 +67,8 @@ void vgic_set_active(uint32_t intid, bool is_active)
     vgic->set_active(intid, is_active);
 }
 
-// --- guests and vCPUs -----------------------------------------------------------------------------
+// --- guests and vCPUs
+// -----------------------------------------------------------------------------
 
 void vgic_guest_init(struct guest *guest)
 {
@@ -104,7 +106,8 @@ void vgic_reset_interface(struct vcpu *vcpu)
     vcpu->arch.gic = (struct vcpu_gic){.vmcr = vgic->version == 3 ? ICH_VMCR_VFIQEN : 0};
 }
 
-// --- list registers -------------------------------------------------------------------------------
+// --- list registers
+// -------------------------------------------------------------------------------
 
 void vgic_load(struct vcpu *vcpu)
 {
@@ -167,15 +170,17 @@ bool vgic_has_deliverable(struct vcpu *vcpu)
     take_home(vcpu);
     if (is_resident)
         vtimer_update_line(vcpu);
-    is_deliverable = irq_vcpu_has_deliverable(&guest->irqs, &arch->irqs, vgic->priority_mask(&arch->gic),
-                                              arch->gic.vmcr & ICH_VMCR_GROUPS);
+    is_deliverable =
+        irq_vcpu_has_deliverable(&guest->irqs, &arch->irqs, vgic->priority_mask(&arch->gic),
+                                 arch->gic.vmcr & ICH_VMCR_GROUPS);
     // What is there is seen by the next refresh; what comes later is told.
     __atomic_store_n(&arch->irqs.posted, is_deliverable, __ATOMIC_SEQ_CST);
     spin_release(&guest->irq_lock);
     return is_deliverable;
 }
 
-// --- from anywhere --------------------------------------------------------------------------------
+// --- from anywhere
+// --------------------------------------------------------------------------------
 
 void vgic_set_private_line(struct vcpu *vcpu, uint32_t intid, bool is_high)
 {
@@ -230,16 +235,19 @@ mx_status_t arch_vcpu_interrupt(struct vcpu *vcpu, uint32_t vector)
 
     if (vector >= MX_GIC_SGI_COUNT && vector < MX_GIC_PRIVATE_COUNT) {
         arch_interrupt_state_t state = spin_lock(&guest->arch.irq_lock);
-        (void)!irq_field_write(&guest->arch.irqs, vcpu->id, MX_GIC_PENDING, 0, 1u << vector, 1u << vector);
+        (void)!irq_field_write(&guest->arch.irqs, vcpu->id, MX_GIC_PENDING, 0, 1u << vector,
+                               1u << vector);
         spin_unlock(&guest->arch.irq_lock, state);
         return MX_OK;
     }
     return arch_guest_send_msi(guest, 0, vector) == MX_OK ? MX_OK : MX_ERR_OUT_OF_RANGE;
 }
 
-// --- the VMM's register models --------------------------------------------------------------------
+// --- the VMM's register models
+// --------------------------------------------------------------------
 
-// On each CPU: out of the list registers with what the guest's vCPU that is resident there has in them.
+// On each CPU: out of the list registers with what the guest's vCPU that is resident there has in
+// them.
 static void pull_here(void *argument)
 {
     struct vcpu *vcpu = resident_vcpu();
@@ -294,8 +302,8 @@ static void unlock_field(struct guest *guest, bool is_frozen, arch_interrupt_sta
         spin_unlock(&guest->arch.irq_lock, state);
 }
 
-mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
-                                uint32_t *value)
+mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field,
+                                uint32_t first, uint32_t *value)
 {
     arch_interrupt_state_t state;
     bool is_frozen = lock_field(guest, vcpu_id, field, first, &state);
@@ -305,8 +313,8 @@ mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t 
     return status;
 }
 
-mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
-                                 uint32_t value, uint32_t mask)
+mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t field,
+                                 uint32_t first, uint32_t value, uint32_t mask)
 {
     arch_interrupt_state_t state;
     bool is_frozen = lock_field(guest, vcpu_id, field, first, &state);
@@ -316,8 +324,8 @@ mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t
     return status;
 }
 
-mx_status_t arch_guest_gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t vcpu_id, uint32_t priority,
-                                   bool is_enabled)
+mx_status_t arch_guest_gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t vcpu_id,
+                                   uint32_t priority, bool is_enabled)
 {
     arch_interrupt_state_t state;
     mx_status_t status;
@@ -336,9 +344,11 @@ mx_status_t arch_guest_gic_place(struct guest *guest, uint64_t addr)
 
     if (vgic->version != 2)
         return MX_ERR_NOT_SUPPORTED;
-    if (!is_aligned(addr, MX_PAGE_SIZE) || !range_is_within(addr, VGIC_V2_GICV_SIZE, arch_aspace_guest_limit()))
+    if (!is_aligned(addr, MX_PAGE_SIZE) ||
+        !range_is_within(addr, VGIC_V2_GICV_SIZE, arch_aspace_guest_limit()))
         return MX_ERR_OUT_OF_RANGE;
-    return __atomic_compare_exchange_n(&guest->arch.gicv_place, &none, addr, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+    return __atomic_compare_exchange_n(&guest->arch.gicv_place, &none, addr, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
                ? MX_OK
                : MX_ERR_BAD_STATE;
 }

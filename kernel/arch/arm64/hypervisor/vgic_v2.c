@@ -1,5 +1,6 @@
-// The virtual GIC on GICv2: list registers in memory, one bank for each CPU; the guest sees the virtual CPU interface (GICV) itself.
-// Arm IHI 0048B.b, 5.3 "GIC virtual interface control registers".
+// The virtual GIC on GICv2: list registers in memory, one bank for each CPU; the guest sees the
+// virtual CPU interface (GICV) itself. Arm IHI 0048B.b, 5.3 "GIC virtual interface control
+// registers".
 #include "kernel/arch/arm64/hypervisor/vgic.h"
 
 #include <arch/mmu.h>
@@ -102,7 +103,8 @@ static uint32_t read_lists(struct vcpu *vcpu)
     for (uint32_t left = irqs->used_lists; left; left &= left - 1) {
         unsigned index = (unsigned)__builtin_ctz(left);
         uint64_t state = mmio_read32(gich, GICH_LR(index)) >> GICH_LR_STATE_SHIFT & 3;
-        irqs->lists[index] = (irqs->lists[index] & ~(IRQ_LIST_PENDING | IRQ_LIST_ACTIVE)) | state << 62;
+        irqs->lists[index] =
+            (irqs->lists[index] & ~(IRQ_LIST_PENDING | IRQ_LIST_ACTIVE)) | state << 62;
         mmio_write32(gich, GICH_LR(index), 0);
     }
     if (irqs->wants_not_present)
@@ -114,7 +116,8 @@ static uint32_t read_lists(struct vcpu *vcpu)
 static void silence(void)
 {
     mmio_write32(gich, GICH_HCR,
-                 mmio_read32(gich, GICH_HCR) & (uint32_t)ICH_HCR_EOICOUNT_MASK << ICH_HCR_EOICOUNT_SHIFT);
+                 mmio_read32(gich, GICH_HCR) & (uint32_t)ICH_HCR_EOICOUNT_MASK
+                                                   << ICH_HCR_EOICOUNT_SHIFT);
 }
 
 static uint8_t priority_mask(const struct vcpu_gic *gic)

@@ -1,4 +1,5 @@
-// The virtual GIC on GICv3: list registers and CPU interface in system registers. Arm IHI 0069H.b, 12.4.
+// The virtual GIC on GICv3: list registers and CPU interface in system registers. Arm IHI
+// 0069H.b, 12.4.
 #include "kernel/arch/arm64/hypervisor/vgic.h"
 
 #include <arch/percpu.h>
@@ -13,13 +14,16 @@ static unsigned list_count_found;
 static unsigned apr_count; // active-priority registers of each group
 
 // The registers have no index: one instruction for each.
-#define LISTS(X)                                                                                                     \
-    X(0, S3_4_C12_C12_0) X(1, S3_4_C12_C12_1) X(2, S3_4_C12_C12_2) X(3, S3_4_C12_C12_3) X(4, S3_4_C12_C12_4)         \
-    X(5, S3_4_C12_C12_5) X(6, S3_4_C12_C12_6) X(7, S3_4_C12_C12_7) X(8, S3_4_C12_C13_0) X(9, S3_4_C12_C13_1)         \
-    X(10, S3_4_C12_C13_2) X(11, S3_4_C12_C13_3) X(12, S3_4_C12_C13_4) X(13, S3_4_C12_C13_5) X(14, S3_4_C12_C13_6)    \
-    X(15, S3_4_C12_C13_7)
-#define APRS(X) X(0, S3_4_C12_C8_0, S3_4_C12_C9_0) X(1, S3_4_C12_C8_1, S3_4_C12_C9_1) \
-    X(2, S3_4_C12_C8_2, S3_4_C12_C9_2) X(3, S3_4_C12_C8_3, S3_4_C12_C9_3)
+#define LISTS(X)                                                                                   \
+    X(0, S3_4_C12_C12_0)                                                                           \
+    X(1, S3_4_C12_C12_1) X(2, S3_4_C12_C12_2) X(3, S3_4_C12_C12_3) X(4, S3_4_C12_C12_4)            \
+        X(5, S3_4_C12_C12_5) X(6, S3_4_C12_C12_6) X(7, S3_4_C12_C12_7) X(8, S3_4_C12_C13_0)        \
+            X(9, S3_4_C12_C13_1) X(10, S3_4_C12_C13_2) X(11, S3_4_C12_C13_3) X(12, S3_4_C12_C13_4) \
+                X(13, S3_4_C12_C13_5) X(14, S3_4_C12_C13_6) X(15, S3_4_C12_C13_7)
+#define APRS(X)                                                           \
+    X(0, S3_4_C12_C8_0, S3_4_C12_C9_0)                                    \
+    X(1, S3_4_C12_C8_1, S3_4_C12_C9_1) X(2, S3_4_C12_C8_2, S3_4_C12_C9_2) \
+        X(3, S3_4_C12_C8_3, S3_4_C12_C9_3)
 
 static void write_list(unsigned index, uint64_t value)
 {
@@ -94,10 +98,10 @@ static void unload(struct vcpu *vcpu)
     struct vcpu_gic *gic = &vcpu->arch.gic;
 
     read_interface(vcpu);
-#define SAVE(n, ap0, ap1)                           \
-    if (n < apr_count) {                            \
-        gic->apr0[n] = (uint32_t)sysreg_read(ap0);  \
-        gic->apr1[n] = (uint32_t)sysreg_read(ap1);  \
+#define SAVE(n, ap0, ap1)                          \
+    if (n < apr_count) {                           \
+        gic->apr0[n] = (uint32_t)sysreg_read(ap0); \
+        gic->apr1[n] = (uint32_t)sysreg_read(ap1); \
     }
     APRS(SAVE)
 #undef SAVE
@@ -129,15 +133,16 @@ static uint32_t read_lists(struct vcpu *vcpu)
         write_list(index, 0);
     }
     if (irqs->wants_not_present)
-        eoi_count = (uint32_t)(sysreg_read(ICH_HCR_EL2) >> ICH_HCR_EOICOUNT_SHIFT) & ICH_HCR_EOICOUNT_MASK;
+        eoi_count =
+            (uint32_t)(sysreg_read(ICH_HCR_EL2) >> ICH_HCR_EOICOUNT_SHIFT) & ICH_HCR_EOICOUNT_MASK;
     sysreg_write(ICH_HCR_EL2, 0);
     return eoi_count;
 }
 
 static void silence(void)
 {
-    sysreg_write(ICH_HCR_EL2,
-                 sysreg_read(ICH_HCR_EL2) & (uint64_t)ICH_HCR_EOICOUNT_MASK << ICH_HCR_EOICOUNT_SHIFT);
+    sysreg_write(ICH_HCR_EL2, sysreg_read(ICH_HCR_EL2) & (uint64_t)ICH_HCR_EOICOUNT_MASK
+                                                             << ICH_HCR_EOICOUNT_SHIFT);
     isb();
 }
 

@@ -13,7 +13,8 @@
 
 static bool is_asserted(uint64_t ctl)
 {
-    return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) == (CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
+    return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK | CNT_CTL_ISTATUS)) ==
+           (CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
 }
 
 // On the CPU where the timer fired.
@@ -38,16 +39,18 @@ const char *vtimer_init(void)
     return NULL;
 }
 
-// --- residence ------------------------------------------------------------------------------------
+// --- residence
+// ------------------------------------------------------------------------------------
 
 void vtimer_load(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
     const struct irq *irq = &arch->irqs.private[VTIMER_INTID];
 
-    // One that the guest has not ended must not come again from this CPU. Flags change under the guest's lock, but these by the vCPU
-    // itself alone.
-    arch->is_timer_held = __atomic_load_n(&irq->flags, __ATOMIC_RELAXED) & (IRQ_ACTIVE | IRQ_LISTED);
+    // One that the guest has not ended must not come again from this CPU. Flags change under the
+    // guest's lock, but these by the vCPU itself alone.
+    arch->is_timer_held =
+        __atomic_load_n(&irq->flags, __ATOMIC_RELAXED) & (IRQ_ACTIVE | IRQ_LISTED);
     if (arch->is_timer_held)
         vgic_set_active(VTIMER_INTID, true);
     sysreg_write(CNTV_CVAL_EL02, arch->cntv_cval);
@@ -90,7 +93,8 @@ bool vtimer_list_is_done(const struct irq_vcpu *irqs)
     return false;
 }
 
-// --- blocked --------------------------------------------------------------------------------------
+// --- blocked
+// --------------------------------------------------------------------------------------
 
 static void virtual_timer_expired(struct timer *timer)
 {
@@ -131,7 +135,8 @@ void vtimer_end_wait(struct vcpu *vcpu)
     timer_cancel(&vcpu->arch.virtual_timer);
 }
 
-// --- the physical timer ---------------------------------------------------------------------------
+// --- the physical timer
+// ---------------------------------------------------------------------------
 
 static uint64_t physical_counter(void)
 {
@@ -181,7 +186,8 @@ void ptimer_write_cval(struct vcpu *vcpu, uint64_t value)
     ptimer_update(vcpu);
 }
 
-// --- vCPUs ----------------------------------------------------------------------------------------
+// --- vCPUs
+// ----------------------------------------------------------------------------------------
 
 void vtimer_vcpu_init(struct vcpu *vcpu)
 {

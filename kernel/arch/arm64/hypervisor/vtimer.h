@@ -1,16 +1,19 @@
 // The guest's timers.
 //
-// The virtual timer is the CPU's own while the vCPU is resident. When it fires, the physical interrupt is made active at the
-// controller, which keeps it quiet, and the virtual one goes into a list register together with the physical number; so the guest's
-// deactivation of the one is that of the other, and no exit is needed. `is_timer_held` says that the physical one is active
-// on this vCPU's account. A vCPU that is blocked has a timer of the kernel's instead.
+// The virtual timer is the CPU's own while the vCPU is resident. When it fires, the physical
+// interrupt is made active at the controller, which keeps it quiet, and the virtual one goes into a
+// list register together with the physical number; so the guest's deactivation of the one is that
+// of the other, and no exit is needed. `is_timer_held` says that the physical one is active on this
+// vCPU's account. A vCPU that is blocked has a timer of the kernel's instead.
 //
-// The physical timer is emulated: its registers trap, and a timer of the kernel's raises its interrupt.
+// The physical timer is emulated: its registers trap, and a timer of the kernel's raises its
+// interrupt.
 #pragma once
 
 #include <arch/hypervisor.h>
 
-#define VTIMER_INTID 27u // of the guest, and of the machine: Arm Base System Architecture, "PPI assignments"
+#define VTIMER_INTID \
+    27u // of the guest, and of the machine: Arm Base System Architecture, "PPI assignments"
 #define PTIMER_INTID 30u
 
 struct vcpu;

@@ -101,6 +101,14 @@
 
 #define HCRX_EL2 S3_4_C1_C2_2
 
+// Fine-grained traps
+#define ID_AA64MMFR0_FGT_SHIFT 56
+#define HFGRTR_EL2             S3_4_C1_C1_4
+#define HFGWTR_EL2             S3_4_C1_C1_5
+#define HFGITR_EL2             S3_4_C1_C1_6
+#define HDFGRTR_EL2            S3_4_C3_C1_4
+#define HDFGWTR_EL2            S3_4_C3_C1_5
+
 // Pointer authentication keys; assemblers know the names only with the extension.
 #define APIAKEYLO_EL1 S3_0_C2_C1_0
 #define APIAKEYHI_EL1 S3_0_C2_C1_1

@@ -1,4 +1,5 @@
-// Guests on arm64: accesses to devices in every form, firmware calls, system registers, state, counts.
+// Guests on arm64: accesses to devices in every form, firmware calls, system registers, state,
+// counts.
 
 #include <machina/objects.h>
 #include <machina/syscalls.h>
@@ -52,8 +53,8 @@ static const struct expected expected[] = {
 };
 
 static const uint64_t expected_results[] = {
-    GUEST_DEVICE + 8, // after stp with post-index
-    GUEST_DEVICE,     // after str with pre-index
+    GUEST_DEVICE + 8,  // after stp with post-index
+    GUEST_DEVICE,      // after str with pre-index
     GUEST_DEVICE + 16, // SP
     ANSWER,
     0x85868788,
@@ -77,16 +78,20 @@ static void check_access(unsigned index)
     const struct expected *e = &expected[index];
     uint64_t page = e->offset >= 0xff0 ? GUEST_DEVICE - 0x1000 : GUEST_DEVICE;
 
-    if (packet.type != MX_VCPU_PACKET_MEM || packet.mem.addr != page + e->offset || packet.mem.width_bytes != e->width ||
-        packet.mem.is_write != e->is_write || !packet.mem.is_decoded ||
-        (e->is_write && packet.mem.data != e->data))
-        test_fail(__FILE__, __LINE__, "access %u: type %u addr %lx width %u write %u data %lx", index, packet.type,
-                  packet.mem.addr, packet.mem.width_bytes, packet.mem.is_write, packet.mem.data);
+    if (packet.type != MX_VCPU_PACKET_MEM || packet.mem.addr != page + e->offset ||
+        packet.mem.width_bytes != e->width || packet.mem.is_write != e->is_write ||
+        !packet.mem.is_decoded || (e->is_write && packet.mem.data != e->data))
+        test_fail(__FILE__, __LINE__, "access %u: type %u addr %lx width %u write %u data %lx",
+                  index, packet.type, packet.mem.addr, packet.mem.width_bytes, packet.mem.is_write,
+                  packet.mem.data);
 }
 
 TEST(every_form_of_access_reaches_the_vmm_decoded)
 {
-    struct mx_trap trap = {.kind = MX_TRAP_MEM, .addr = GUEST_DEVICE - 0x1000, .size_bytes = 0x1000, .key = DEVICE_KEY};
+    struct mx_trap trap = {.kind = MX_TRAP_MEM,
+                           .addr = GUEST_DEVICE - 0x1000,
+                           .size_bytes = 0x1000,
+                           .key = DEVICE_KEY};
     const unsigned count = sizeof(expected) / sizeof(expected[0]);
 
     ASSERT_TRUE(tiny_guest_start(&guest, &code_accesses));
@@ -189,7 +194,8 @@ TEST(vector_registers_hold_over_exits)
     tiny_guest_destroy(&guest);
 }
 
-// --- firmware ---------------------------------------------------------------------------------------
+// --- firmware
+// ---------------------------------------------------------------------------------------
 
 struct call {
     uint64_t x[4];
@@ -227,7 +233,8 @@ TEST(firmware_answers_right_and_wrong_calls)
         {{0xdeadbeef}, 1},
         {{0}, 0},
     };
-    static const int64_t results[] = {0x10001, 0x10001, 0x10001, -2, -2, -2, -4, -9, -9, 0, -2, -2, 0, -1, -1, -1};
+    static const int64_t results[] = {0x10001, 0x10001, 0x10001, -2, -2, -2, -4, -9,
+                                      -9,      0,       -2,      -2, 0,  -1, -1, -1};
 
     ASSERT_TRUE(tiny_guest_start(&guest, &code_firmware));
     put_calls(calls, sizeof(calls) / sizeof(calls[0]));
@@ -240,9 +247,11 @@ TEST(firmware_answers_right_and_wrong_calls)
 
 TEST(vcpu_is_started_with_its_context_and_turns_itself_off)
 {
-    static const struct call calls[] = {
-        {{0xc4000004, 1, 0}, 0}, {{0xc4000003, 1, GUEST_CODE_2, VALUE}, 0}, {{0xc4000003, 1, GUEST_CODE_2, 0}, 0}};
-    static const struct call again[] = {{{0xc4000004, 1, 0}, 0}, {{0x84000003, 1, GUEST_CODE_2, 5}, 1}};
+    static const struct call calls[] = {{{0xc4000004, 1, 0}, 0},
+                                        {{0xc4000003, 1, GUEST_CODE_2, VALUE}, 0},
+                                        {{0xc4000003, 1, GUEST_CODE_2, 0}, 0}};
+    static const struct call again[] = {{{0xc4000004, 1, 0}, 0},
+                                        {{0x84000003, 1, GUEST_CODE_2, 5}, 1}};
     struct tiny_second second;
 
     ASSERT_TRUE(tiny_guest_start(&guest, &code_firmware));
@@ -311,15 +320,16 @@ TEST(exits_are_counted_by_reason)
     tiny_guest_destroy(&guest);
 }
 
-// --- system registers -------------------------------------------------------------------------------
+// --- system registers
+// -------------------------------------------------------------------------------
 
 #define SYSREG(op0, op1, crn, crm, op2) \
     ((uint32_t)(op0) << 19 | (op1) << 16 | (crn) << 12 | (crm) << 8 | (op2) << 5)
-#define MRS_X0(reg)      (0xd5200000u | (reg))
-#define MSR_X0(reg)      (0xd5000000u | (reg))
-#define STORE_X0_NEXT    0xf8008540u // str x0, [x10], #8
-#define MOVE_X0_MINUS_1  0x92800000u
-#define RETURN           0xd65f03c0u
+#define MRS_X0(reg)     (0xd5200000u | (reg))
+#define MSR_X0(reg)     (0xd5000000u | (reg))
+#define STORE_X0_NEXT   0xf8008540u // str x0, [x10], #8
+#define MOVE_X0_MINUS_1 0x92800000u
+#define RETURN          0xd65f03c0u
 
 static uint32_t *code;
 
@@ -396,10 +406,10 @@ TEST(trapped_registers_are_read_and_written_without_harm)
 TEST(registers_that_are_not_there_are_undefined)
 {
     static const uint32_t registers[] = {
-        SYSREG(3, 0, 1, 2, 0),   // ZCR_EL1: SVE
-        SYSREG(3, 0, 5, 3, 0),   // ERRIDR_EL1: RAS
-        SYSREG(3, 0, 11, 3, 1),  // implementation defined
-        SYSREG(2, 1, 0, 0, 1),   // trace
+        SYSREG(3, 0, 1, 2, 0),  // ZCR_EL1: SVE
+        SYSREG(3, 0, 5, 3, 0),  // ERRIDR_EL1: RAS
+        SYSREG(3, 0, 11, 3, 1), // implementation defined
+        SYSREG(2, 1, 0, 0, 1),  // trace
     };
     unsigned count = sizeof(registers) / sizeof(registers[0]);
 
@@ -414,13 +424,15 @@ TEST(registers_that_are_not_there_are_undefined)
     run_written();
     for (unsigned i = 0; i < count; i++)
         if (tiny_guest_data(&guest)[i] != 42)
-            test_fail(__FILE__, __LINE__, "register %u reads as %lx", i, tiny_guest_data(&guest)[i]);
+            test_fail(__FILE__, __LINE__, "register %u reads as %lx", i,
+                      tiny_guest_data(&guest)[i]);
     EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), count + 1);
     EXPECT_EQ(tiny_guest_result(&guest, RESULT_ESR) >> 26, 0u);
     tiny_guest_destroy(&guest);
 }
 
-// --- state ------------------------------------------------------------------------------------------
+// --- state
+// ------------------------------------------------------------------------------------------
 
 TEST(state_is_written_and_read_back)
 {
@@ -453,16 +465,18 @@ TEST(state_is_written_and_read_back)
 TEST(impossible_states_are_refused)
 {
     struct mx_vcpu_state state;
-    static const uint64_t modes[] = {0x3c9, 0x3cd, 0x3c8, 0x3d3, 0x3da, 0x3c1, (uint64_t)1 << 32 | 0x3c5};
+    static const uint64_t modes[] = {
+        0x3c9, 0x3cd, 0x3c8, 0x3d3, 0x3da, 0x3c1, (uint64_t)1 << 32 | 0x3c5};
 
     ASSERT_TRUE(tiny_guest_start(&guest, &code_done));
     ASSERT_OK(mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state)));
     for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         state.pstate = modes[i];
-        EXPECT_STATUS(MX_ERR_INVALID_ARGS,
-                      mx_vcpu_write_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state)));
+        EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vcpu_write_state(guest.vcpu, MX_VCPU_STATE_REGISTERS,
+                                                               &state, sizeof(state)));
     }
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, 8));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, 8));
     EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
     tiny_guest_destroy(&guest);
 }

@@ -204,7 +204,8 @@ TEST(sgi_reaches_the_other_vcpu)
     tiny_guest_destroy(&guest);
 }
 
-// --- timers -----------------------------------------------------------------------------------------
+// --- timers
+// -----------------------------------------------------------------------------------------
 
 static void run_timer(uint64_t rounds, uint64_t ticks, bool is_idle)
 {
@@ -292,7 +293,8 @@ TEST(physical_timer_is_emulated)
     tiny_guest_destroy(&guest);
 }
 
-// --- system calls -----------------------------------------------------------------------------------
+// --- system calls
+// -----------------------------------------------------------------------------------
 
 TEST(gic_calls_check_their_arguments)
 {
@@ -305,9 +307,11 @@ TEST(gic_calls_check_their_arguments)
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_guest_gic_read(guest.vcpu, 0, MX_GIC_ENABLE, 32, &value));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_gic_read(guest.guest, 0, MX_GIC_ENABLE, 32, NULL));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_gic_read(guest.guest, 0, 99, 32, &value));
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_gic_read(guest.guest, 0, MX_GIC_ENABLE, 33, &value));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_guest_gic_read(guest.guest, 0, MX_GIC_ENABLE, 33, &value));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_guest_gic_read(guest.guest, 1, MX_GIC_ENABLE, 0, &value));
-    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_guest_gic_write(guest.guest, 0, MX_GIC_ENABLE, 1024, 0, 0));
+    EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
+                  mx_guest_gic_write(guest.guest, 0, MX_GIC_ENABLE, 1024, 0, 0));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_gic_write(guest.guest, 0, MX_GIC_VERSION, 0, 0, 0));
     EXPECT_STATUS(guest.gic_version == 2 ? MX_ERR_BAD_STATE : MX_ERR_NOT_SUPPORTED,
                   mx_guest_gic_place(guest.guest, GUEST_GICC));

@@ -16,7 +16,8 @@
 #define EXIT_KEY    1
 #define WATCHED_MAX 8
 
-// --- the watchdog: kicks vCPUs whose guests run too long --------------------------------------------
+// --- the watchdog: kicks vCPUs whose guests run too long
+// --------------------------------------------
 
 static struct {
     struct mutex mutex;
@@ -48,7 +49,8 @@ static struct watched *watch_start(mx_handle_t vcpu)
     struct watched *entry = watchdog.entries;
 
     mutex_lock(&watchdog.mutex);
-    if (watchdog.thread == NULL && thread_create(&watchdog.thread, "watchdog", watch, NULL, 0) != MX_OK)
+    if (watchdog.thread == NULL &&
+        thread_create(&watchdog.thread, "watchdog", watch, NULL, 0) != MX_OK)
         printf("# no watchdog\n");
     while (entry->vcpu != MX_HANDLE_INVALID && entry < &watchdog.entries[WATCHED_MAX - 1])
         entry++;
@@ -68,12 +70,14 @@ mx_status_t tiny_guest_enter(mx_handle_t vcpu, struct mx_vcpu_packet *packet)
     return status;
 }
 
-// --- making -----------------------------------------------------------------------------------------
+// --- making
+// -----------------------------------------------------------------------------------------
 
-mx_status_t tiny_guest_trap(const struct tiny_guest *guest, uint32_t kind, uint64_t addr, mx_handle_t port,
-                            uint64_t key)
+mx_status_t tiny_guest_trap(const struct tiny_guest *guest, uint32_t kind, uint64_t addr,
+                            mx_handle_t port, uint64_t key)
 {
-    struct mx_trap trap = {.kind = kind, .port = port, .addr = addr, .size_bytes = 0x1000, .key = key};
+    struct mx_trap trap = {
+        .kind = kind, .port = port, .addr = addr, .size_bytes = 0x1000, .key = key};
 
     return mx_guest_set_trap(guest->guest, &trap);
 }
@@ -99,15 +103,16 @@ static mx_status_t create(struct tiny_guest *guest)
     mx_status_t status = mx_guest_create(resource, own_job(), &guest->guest, &guest->aspace);
 
     if (status == MX_OK)
-        status = mx_aspace_map(guest->aspace, MX_MAP_READ | MX_MAP_WRITE | MX_MAP_EXECUTE | MX_MAP_SPECIFIC,
+        status = mx_aspace_map(guest->aspace,
+                               MX_MAP_READ | MX_MAP_WRITE | MX_MAP_EXECUTE | MX_MAP_SPECIFIC,
                                guest->memory, 0, GUEST_RAM_BYTES, &addr);
     if (status == MX_OK)
         status = tiny_guest_trap(guest, MX_TRAP_MEM, GUEST_EXIT, MX_HANDLE_INVALID, EXIT_KEY);
     return status == MX_OK ? set_up_gic(guest) : status;
 }
 
-mx_status_t tiny_guest_make_vcpu(const struct tiny_guest *guest, uint32_t id, uint32_t options, uint64_t addr,
-                                 mx_handle_t *vcpu)
+mx_status_t tiny_guest_make_vcpu(const struct tiny_guest *guest, uint32_t id, uint32_t options,
+                                 uint64_t addr, mx_handle_t *vcpu)
 {
     struct mx_vcpu_state state;
     mx_status_t status = mx_vcpu_create(guest->guest, id, options, vcpu);
@@ -155,7 +160,8 @@ void tiny_guest_destroy(struct tiny_guest *guest)
     *guest = (struct tiny_guest){0};
 }
 
-// --- running ----------------------------------------------------------------------------------------
+// --- running
+// ----------------------------------------------------------------------------------------
 
 uint32_t tiny_guest_run(mx_handle_t vcpu)
 {
@@ -169,8 +175,8 @@ uint32_t tiny_guest_run(mx_handle_t vcpu)
         (void)!mx_vcpu_enter(vcpu, &packet);
         return value;
     }
-    printf("# %s, packet %u, key %lu: %lx %lx %lx %s\n", mx_status_string(status), packet.type, packet.key,
-           packet.words[0], packet.words[1], packet.words[2],
+    printf("# %s, packet %u, key %lu: %lx %lx %lx %s\n", mx_status_string(status), packet.type,
+           packet.key, packet.words[0], packet.words[1], packet.words[2],
            packet.type == MX_VCPU_PACKET_SHUTDOWN ? packet.shutdown.text : "");
     return UINT32_MAX;
 }
@@ -190,33 +196,37 @@ uint32_t tiny_guest_irq(const struct tiny_guest *guest, unsigned index)
     return ((volatile uint32_t *)(guest->ram + GUEST_RESULTS + RESULT_IRQS))[index];
 }
 
-void tiny_guest_enable_irq(const struct tiny_guest *guest, uint32_t vcpu_id, uint32_t intid, uint8_t priority,
-                           bool is_edge)
+void tiny_guest_enable_irq(const struct tiny_guest *guest, uint32_t vcpu_id, uint32_t intid,
+                           uint8_t priority, bool is_edge)
 {
     uint32_t word = intid & ~31u, bit = 1u << intid % 32, shift = intid % 4 * 8;
     mx_handle_t g = guest->guest;
 
-    if (mx_guest_gic_write(g, vcpu_id, MX_GIC_GROUP, word, bit, guest->gic_version == 3 ? bit : 0) != MX_OK ||
+    if (mx_guest_gic_write(g, vcpu_id, MX_GIC_GROUP, word, bit,
+                           guest->gic_version == 3 ? bit : 0) != MX_OK ||
         mx_guest_gic_write(g, vcpu_id, MX_GIC_EDGE, word, is_edge ? bit : 0, bit) != MX_OK ||
-        mx_guest_gic_write(g, vcpu_id, MX_GIC_PRIORITY, intid & ~3u, (uint32_t)priority << shift, 0xffu << shift) !=
-            MX_OK ||
+        mx_guest_gic_write(g, vcpu_id, MX_GIC_PRIORITY, intid & ~3u, (uint32_t)priority << shift,
+                           0xffu << shift) != MX_OK ||
         mx_guest_gic_write(g, vcpu_id, MX_GIC_ENABLE, word, bit, bit) != MX_OK)
         printf("# interrupt %u not enabled\n", intid);
 }
 
-// --- a second vCPU ----------------------------------------------------------------------------------
+// --- a second vCPU
+// ----------------------------------------------------------------------------------
 
 static void run_second(void *argument)
 {
     struct tiny_second *second = argument;
 
-    second->status = tiny_guest_make_vcpu(second->guest, second->id, second->options, GUEST_CODE_2, &second->vcpu);
+    second->status = tiny_guest_make_vcpu(second->guest, second->id, second->options, GUEST_CODE_2,
+                                          &second->vcpu);
     __atomic_store_n(&second->is_ready, 1, __ATOMIC_SEQ_CST);
     if (second->status == MX_OK)
         second->status = tiny_guest_enter(second->vcpu, &second->packet);
 }
 
-bool tiny_second_start(struct tiny_second *second, const struct tiny_guest *guest, uint32_t id, uint32_t options)
+bool tiny_second_start(struct tiny_second *second, const struct tiny_guest *guest, uint32_t id,
+                       uint32_t options)
 {
     *second = (struct tiny_second){.guest = guest, .id = id, .options = options};
     if (thread_create(&second->thread, "vcpu", run_second, second, 0) != MX_OK)

@@ -1,6 +1,8 @@
-// An arm64 guest of a few instructions: memory with vectors, and a vCPU at EL1, translation off, about to run what a test put there.
+// An arm64 guest of a few instructions: memory with vectors, and a vCPU at EL1, translation off,
+// about to run what a test put there.
 //
-// Exceptions are noted at GUEST_RESULTS and their instruction is skipped; interrupts are acknowledged, noted and ended.
+// Exceptions are noted at GUEST_RESULTS and their instruction is skipped; interrupts are
+// acknowledged, noted and ended.
 #pragma once
 
 #include <stdbool.h>
@@ -26,7 +28,8 @@ struct tiny_code {
 };
 #define TINY_GUEST(name)                                    \
     extern const char guest_##name[], guest_##name##_end[]; \
-    static const struct tiny_code code_##name __attribute__((unused)) = {guest_##name, guest_##name##_end}
+    static const struct tiny_code code_##name               \
+        __attribute__((unused)) = {guest_##name, guest_##name##_end}
 TINY_GUEST(vectors);
 TINY_GUEST(done);
 TINY_GUEST(spin);
@@ -51,21 +54,23 @@ TINY_GUEST(physical_timer);
 bool tiny_guest_start(struct tiny_guest *guest, const struct tiny_code *code);
 void tiny_guest_destroy(struct tiny_guest *guest);
 void tiny_guest_load(struct tiny_guest *guest, uint64_t addr, const struct tiny_code *code);
-// A vCPU of the calling thread; with MX_VCPU_CREATE_WAITING it is off, else about to run what is at `addr`.
-mx_status_t tiny_guest_make_vcpu(const struct tiny_guest *guest, uint32_t id, uint32_t options, uint64_t addr,
-                                 mx_handle_t *vcpu);
-mx_status_t tiny_guest_trap(const struct tiny_guest *guest, uint32_t kind, uint64_t addr, mx_handle_t port,
-                            uint64_t key);
+// A vCPU of the calling thread; with MX_VCPU_CREATE_WAITING it is off, else about to run what is at
+// `addr`.
+mx_status_t tiny_guest_make_vcpu(const struct tiny_guest *guest, uint32_t id, uint32_t options,
+                                 uint64_t addr, mx_handle_t *vcpu);
+mx_status_t tiny_guest_trap(const struct tiny_guest *guest, uint32_t kind, uint64_t addr,
+                            mx_handle_t port, uint64_t key);
 // mx_vcpu_enter; CANCELED after five seconds.
 mx_status_t tiny_guest_enter(mx_handle_t vcpu, struct mx_vcpu_packet *packet);
-// Enters until the guest writes to GUEST_EXIT; the word. UINT32_MAX, and printed: something else ended it.
+// Enters until the guest writes to GUEST_EXIT; the word. UINT32_MAX, and printed: something else
+// ended it.
 uint32_t tiny_guest_run(mx_handle_t vcpu);
 volatile uint64_t *tiny_guest_data(const struct tiny_guest *guest);
 uint64_t tiny_guest_result(const struct tiny_guest *guest, unsigned offset);
 uint32_t tiny_guest_irq(const struct tiny_guest *guest, unsigned index);
 // Enables an interrupt, group 1, edge-triggered, as the distributor would.
-void tiny_guest_enable_irq(const struct tiny_guest *guest, uint32_t vcpu_id, uint32_t intid, uint8_t priority,
-                           bool is_edge);
+void tiny_guest_enable_irq(const struct tiny_guest *guest, uint32_t vcpu_id, uint32_t intid,
+                           uint8_t priority, bool is_edge);
 
 // A vCPU on a thread of its own, until its first packet.
 struct tiny_second {
@@ -77,5 +82,6 @@ struct tiny_second {
     mx_status_t status;
     struct mx_vcpu_packet packet;
 };
-bool tiny_second_start(struct tiny_second *second, const struct tiny_guest *guest, uint32_t id, uint32_t options);
+bool tiny_second_start(struct tiny_second *second, const struct tiny_guest *guest, uint32_t id,
+                       uint32_t options);
 void tiny_second_finish(struct tiny_second *second, bool is_kicked);

@@ -359,23 +359,43 @@ static const struct irq *word_irqs(const struct irq_state *state, uint32_t vcpu_
                                         : &state->shared[index - MX_GIC_PRIVATE_COUNT];
 }
 
+// Whole words are what a guest's reads come to, so this loop is short.
+static uint32_t read_flags(const struct irq *irqs, uint8_t flag)
+{
+    uint32_t value = 0;
+
+    for (uint32_t i = 0; i < 32; i++)
+        value |= (uint32_t) !!(irqs[i].flags & flag) << i;
+    return value;
+}
+
+static uint32_t read_word(const struct irq *irqs, enum mx_gic_field field, uint32_t span)
+{
+    uint32_t value = 0;
+
+    if (field == MX_GIC_ENABLE)
+        return read_flags(irqs, IRQ_ENABLED);
+    if (field == MX_GIC_ACTIVE)
+        return read_flags(irqs, IRQ_ACTIVE);
+    for (uint32_t i = 0; i < span; i++)
+        value |= read_one(&irqs[i], field) << i * (32 / span) % 32;
+    return value;
+}
+
 mx_status_t irq_field_read(const struct irq_state *state, uint32_t vcpu_id, uint32_t field,
                            uint32_t first, uint32_t *value)
 {
     mx_status_t status = check_word(state, vcpu_id, field, first);
-    uint32_t span = field_span(field);
-    const struct irq *irqs;
 
     if (status != MX_OK)
         return status;
-    if (field == MX_GIC_CONTROL || field == MX_GIC_VERSION) {
-        *value = field == MX_GIC_CONTROL ? state->control : state->has_sgi_sources ? 2 : 3;
-        return MX_OK;
-    }
-    irqs = word_irqs(state, vcpu_id, first);
-    *value = 0;
-    for (uint32_t i = 0; i < span; i++)
-        *value |= read_one(&irqs[i], (enum mx_gic_field)field) << i * (32 / span) % 32;
+    if (field == MX_GIC_CONTROL)
+        *value = state->control;
+    else if (field == MX_GIC_VERSION)
+        *value = state->has_sgi_sources ? 2 : 3;
+    else
+        *value = read_word(word_irqs(state, vcpu_id, first), (enum mx_gic_field)field,
+                           field_span(field));
     return MX_OK;
 }
 
@@ -489,15 +509,15 @@ mx_status_t irq_field_write(struct irq_state *state, uint32_t vcpu_id, uint32_t 
     }
     width = 32 / span;
     field_mask = width == 32 ? UINT32_MAX : (1u << width) - 1;
-    for (uint32_t i = 0; i < span; i++) {
-        uint32_t index = index_of(first) + i, one_mask = mask >> i * width & field_mask;
+    while (mask) {
+        uint32_t shift = (uint32_t)__builtin_ctz(mask) / width * width,
+                 index = index_of(first) + shift / width;
+        uint32_t one_mask = mask >> shift & field_mask;
         struct irq *irq = irq_at(state, vcpu, index);
-        uint32_t old;
-        if (!one_mask)
-            continue;
-        old = read_one(irq, (enum mx_gic_field)field);
+        uint32_t old = read_one(irq, (enum mx_gic_field)field);
         write_one(state, irq, index, (enum mx_gic_field)field,
-                  (old & ~one_mask) | (value >> i * width & one_mask));
+                  (old & ~one_mask) | (value >> shift & one_mask));
+        mask &= ~(field_mask << shift);
     }
     return MX_OK;
 }

@@ -18,8 +18,8 @@
 #define PSCI_INVALID_ADDRESS    ((int64_t)-9)
 
 // AFFINITY_INFO
-#define PSCI_AFFINITY_ON  ((int64_t)0)
-#define PSCI_AFFINITY_OFF ((int64_t)1)
+#define PSCI_AFFINITY_ON      ((int64_t)0)
+#define PSCI_AFFINITY_OFF     ((int64_t)1)
 #define PSCI_AFFINITY_PENDING ((int64_t)2)
 
 enum psci_action {

@@ -38,7 +38,8 @@ static const struct id_register id_registers[] = {
     {3, 0, PASS_ALL, 0},
     {3, 1, PASS_ALL, 0},
     {3, 2, PASS_ALL, 0},
-    // ID_AA64PFR0_EL1: EL0, FP, AdvSIMD, DIT, CSV3, the lowest bit of CSV2 (no SCXTNUM_EL1); EL1 is AArch64 only.
+    // ID_AA64PFR0_EL1: EL0, FP, AdvSIMD, DIT, CSV3, the lowest bit of CSV2 (no SCXTNUM_EL1); EL1 is
+    // AArch64 only.
     {4, 0, FIELD(0) | FIELD(16) | FIELD(20) | FIELD(48) | (uint64_t)1 << 56 | FIELD(60), 1 << 4},
     // ID_AA64PFR1_EL1: BT, SSBS
     {4, 1, FIELD(0) | FIELD(4), 0},

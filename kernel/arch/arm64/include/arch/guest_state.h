@@ -1,8 +1,9 @@
 // struct arch_guest and struct arch_vcpu on arm64.
 //
-// Where a vCPU's state is: general registers, PC and PSTATE are in struct arch_vcpu whenever the guest does not run. All else
-// (registers of EL1, list registers, the virtual timer) is in the CPU's registers while the vCPU is resident there, from its first
-// entry until its thread is switched out; see kernel/arch/arm64/hypervisor/resident.h.
+// Where a vCPU's state is: general registers, PC and PSTATE are in struct arch_vcpu whenever the
+// guest does not run. All else (registers of EL1, list registers, the virtual timer) is in the
+// CPU's registers while the vCPU is resident there, from its first entry until its thread is
+// switched out; see kernel/arch/arm64/hypervisor/resident.h.
 #pragma once
 
 // Offsets for the world switch.
@@ -27,14 +28,16 @@ struct fpu_state;
 struct arch_guest {
     struct spinlock irq_lock; // of irqs; taken before sched_lock
     struct irq_state irqs;
-    uint64_t counter_offset; // the guest's counter is the CPU's less this: zero when the guest was created
+    uint64_t counter_offset; // the guest's counter is the CPU's less this: zero when the guest was
+                             // created
     uint64_t gicv_place;     // GICv2: where the guest sees the CPU interface; atomic
     uint32_t log_count;      // lines that the guest made the kernel log
-    uint8_t last_vcpu[CPU_MAX]; // by CPU: id + 1 of the vCPU whose translations its TLB may hold; that CPU only
+    uint8_t last_vcpu[CPU_MAX]; // by CPU: id + 1 of the vCPU whose translations its TLB may hold;
+                                // that CPU only
 };
 
 enum vcpu_power {
-    VCPU_OFF,     // until CPU_ON
+    VCPU_OFF,      // until CPU_ON
     VCPU_STARTING, // CPU_ON was called; start_* are set
     VCPU_ON,
 };
@@ -71,14 +74,15 @@ struct arch_vcpu {
     // Of the last exit.
     uint64_t esr, far, hpfar;
 
-    struct irq_vcpu irqs;  // guest's irq_lock
+    struct irq_vcpu irqs; // guest's irq_lock
     struct vcpu_gic gic;
-    bool lists_are_live;   // irqs.lists are in the CPU's list registers
-    bool is_timer_held;    // the physical interrupt of the virtual timer is kept active
-    bool is_idle;          // in WFI
+    bool lists_are_live; // irqs.lists are in the CPU's list registers
+    bool is_timer_held;  // the physical interrupt of the virtual timer is kept active
+    bool is_idle;        // in WFI
     bool is_ended;
-    uint32_t cached_cpu;   // el1 is also in the registers of this CPU, if no other vCPU was resident there since
-    uint32_t power;        // enum vcpu_power; atomic
+    uint32_t cached_cpu; // el1 is also in the registers of this CPU, if no other vCPU was resident
+                         // there since
+    uint32_t power;      // enum vcpu_power; atomic
     uint64_t start_pc, start_context; // before power becomes VCPU_STARTING
 
     struct vcpu_el1 el1;
@@ -88,7 +92,7 @@ struct arch_vcpu {
     bool has_user_registers;                 // it is
     uint64_t cntv_ctl, cntv_cval;            // while not resident
     uint64_t cntp_ctl, cntp_cval;
-    struct timer virtual_timer;  // while it is blocked
+    struct timer virtual_timer; // while it is blocked
     struct timer physical_timer;
 
     struct vcpu_access access;
