@@ -4,8 +4,9 @@
 #   scripts/mkpackage.sh --kernel FILE [OPTION]... OUT
 #
 #   --kernel FILE       bzImage or uncompressed ELF (x64), Image or Image.gz (arm64)
-#   --uncompressed      take the uncompressed kernel out of the bzImage: the guest starts faster
+#   --uncompressed      take the uncompressed kernel out of the compressed one: the guest starts faster
 #   --ramdisk FILE      initial ramdisk
+#   --dtb-overlay FILE  device tree overlay (arm64), as dtc -@ makes it
 #   --block FILE[,MODE] a raw disk image; MODE is ro (the default), volatile (writes are kept in memory and lost
 #                       at the end) or rw. memory:SIZE[,ro|rw] is an empty disk in memory instead, rw unless told.
 #                       Given several times, the disks are vda, vdb, ... in that order
@@ -102,7 +103,7 @@ while [ $# -gt 0 ]; do
         shift
         continue
         ;;
-    --kernel | --ramdisk | --block | --cmdline | --cpus | --memory | --set)
+    --kernel | --ramdisk | --dtb-overlay | --block | --cmdline | --cpus | --memory | --set)
         [ $# -ge 2 ] || fail "$1 needs a value"
         ;;
     -*) usage ;;
@@ -115,9 +116,9 @@ while [ $# -gt 0 ]; do
     esac
     case $1 in
     --kernel) kernel=$2 ;;
-    --ramdisk)
+    --ramdisk | --dtb-overlay)
         add_file "$1" "$2"
-        set_key ramdisk "$added"
+        set_key "${1#--}" "$added"
         ;;
     --block) add_disk "$2" ;;
     --cmdline) set_key cmdline "$2" ;;

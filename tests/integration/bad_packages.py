@@ -37,9 +37,9 @@ FILES = {
     'bad_kernel_missing': ({'kernel': 'data/none'}, {}, r'kernel: data/none: there is no such file'),
     'bad_kernel_empty': ({}, {'vmlinuz': b''}, r'kernel: data/vmlinuz: the file is empty'),
     'bad_kernel_random': ({}, {'vmlinuz': random.Random(1).randbytes(300000)},
-                          r'kernel: neither a Linux bzImage .*nor an ELF'),
+                          r'kernel: neither (a Linux bzImage .*nor an ELF|an arm64 Image)'),
     'bad_kernel_archive': ({}, {'vmlinuz': b'070701' + bytes(5000)}, r'kernel: this is a cpio archive; is it the ramdisk\?'),
-    'bad_kernel_short_elf': ({}, {'vmlinuz': b'\x7fELF'}, r'kernel: truncated: only 4 bytes'),
+    'bad_kernel_short_elf': ({}, {'vmlinuz': b'\x7fELF'}, r'kernel: (truncated: only 4 bytes|neither an arm64 Image)'),
     'bad_ramdisk_missing': ({'ramdisk': 'data/none'}, {}, r'ramdisk: data/none: there is no such file'),
     'bad_ramdisk_empty': ({'ramdisk': 'data/initrd'}, {'initrd': b''}, r'ramdisk: data/initrd: the file is empty'),
     'bad_disk_missing': ({'block': 'data/none,ro'}, {}, r'block: data/none: there is no such file'),
@@ -50,8 +50,8 @@ FILES = {
 
 # Packages with the first part of a good kernel: (bytes, expected message).
 TRUNCATED = {
-    'bad_kernel_cut_header': (0x210, r'kernel: (only|setup header)'),
-    'bad_kernel_cut_half': (5000000, r'kernel: truncated: 5000000 bytes, its setup header describes \d+'),
+    'bad_kernel_cut_header': (0x210, r'kernel: (only|setup header|truncated: 528 bytes)'),
+    'bad_kernel_cut_half': (5000000, r'kernel: truncated: 5000000 bytes, its (setup|PE) header describes \d+'),
 }
 
 EXPECTED = {

@@ -1,7 +1,7 @@
 """The boot image of the integration tests: the product's own, with more packages in it.
 
   linux_guest   the product's
-  fast_guest    the same with its kernel uncompressed (started by the PVH entry) and test disks beside its root
+  fast_guest    the same with its kernel uncompressed (on x86-64 started by the PVH entry) and test disks beside its root
   tiny_guest    guests/tiny_guest.c, which does one thing and starts in no time
   bad_*         packages with one fault each (bad_packages.py)
 """
@@ -33,14 +33,25 @@ def sector_text(number):
     return (f'sector {number:08}\n' * (SECTOR_BYTES // 16)).encode()
 
 
-def make_tiny_guest(folder):
-    elf = folder.parent / 'tiny_guest.elf'
-    run_tool('gcc', '-m32', '-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-pic', '-no-pie',
-             '-nostdlib', '-static', '-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-mno-sse',
-             f'-Wl,-T,{GUESTS}/tiny_guest.ld,--build-id=none,-z,noexecstack,--no-warn-rwx-segments',
-             GUESTS / 'tiny_guest.c', '-o', elf)
-    run_tool('objcopy', '-O', 'elf64-x86-64', elf, elf)
-    run_tool(TOP / 'scripts/mkpackage.sh', '--kernel', elf, '--cmdline', 'halt', '--memory', '64M', folder)
+# How each architecture's tiny_guest is compiled, and what makes the kernel's file of it.
+TINY_COMPILERS = {
+    'x64': ['gcc', '-m32', '-mno-sse'],
+    'arm64': ['aarch64-linux-gnu-gcc', '-mgeneral-regs-only', '-mstrict-align'],
+}
+TINY_CONVERTERS = {
+    'x64': ['objcopy', '-O', 'elf64-x86-64'],
+    'arm64': ['aarch64-linux-gnu-objcopy', '-O', 'binary'],
+}
+
+
+def make_tiny_guest(arch, folder):
+    elf, kernel = folder.parent / 'tiny_guest.elf', folder.parent / 'tiny_guest.kernel'
+    run_tool(*TINY_COMPILERS[arch], '-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-ffreestanding', '-fno-pic', '-no-pie',
+             '-nostdlib', '-static', '-fno-stack-protector', '-fno-asynchronous-unwind-tables', '-I', TOP,
+             f'-Wl,-T,{GUESTS}/{arch}/tiny_guest.ld,--build-id=none,-z,noexecstack,--no-warn-rwx-segments',
+             GUESTS / 'tiny_guest.c', GUESTS / arch / 'tiny_arch.c', '-o', elf)
+    run_tool(*TINY_CONVERTERS[arch], elf, kernel)
+    run_tool(TOP / 'scripts/mkpackage.sh', '--kernel', kernel, '--cmdline', 'halt', '--memory', '64M', folder)
 
 
 def make_fast_guest(product, folder):
@@ -67,10 +78,10 @@ def fingerprint(*paths):
     return digest.hexdigest()
 
 
-def make_packages(product, folder):
+def make_packages(arch, product, folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    make_tiny_guest(folder / 'tiny_guest')
+    make_tiny_guest(arch, folder / 'tiny_guest')
     make_fast_guest(product, folder / 'fast_guest')
     bad_packages.make_all(product, folder)
 
@@ -78,15 +89,16 @@ def make_packages(product, folder):
 @pytest.fixture(scope='session')
 def images(request):
     """The folder with machina.bin and machina.zbi for `scripts/qemu -b`."""
-    build = TOP / 'build' / request.config.getoption('arch')
+    arch = request.config.getoption('arch')
+    build = TOP / 'build' / arch
     product = build / 'packages/linux_guest'
     folder = build / 'test-packages'
     packages = folder / 'packages'
     stamp = folder / 'fingerprint'
-    now = fingerprint(product / 'data/guest.cfg', product / 'data/vmlinuz', *GUESTS.iterdir(),
+    now = fingerprint(product / 'data/guest.cfg', product / 'data/vmlinuz', *GUESTS.glob('**/*.*'),
                       *(TOP / 'tests/integration').glob('*.py'))
     if not stamp.exists() or stamp.read_text() != now:
-        make_packages(product, packages)
+        make_packages(arch, product, packages)
         stamp.write_text(now)
     options = ['--dir', f'bin={build}/bin', '--dir', f'pkg/linux_guest={product}']
     for package in sorted(path for path in packages.iterdir() if path.is_dir()):

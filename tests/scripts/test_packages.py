@@ -8,6 +8,7 @@ import pytest
 
 from harness.paths import TOP
 
+IMAGE_BYTES = bytes(0x38) + b'ARM\x64' + bytes(range(256)) * 64
 KERNEL_BYTES = b'\x7fELF' + bytes(range(256)) * 64
 
 
@@ -109,6 +110,24 @@ def test_kernel_is_taken_out_of_a_bzimage(files, compressor):
     assert run('mkpackage.sh', '--kernel', files / 'bzImage', '--uncompressed', files / 'fast').returncode == 0
     assert (files / 'fast/data/vmlinux').read_bytes() == KERNEL_BYTES
     assert config_of(files / 'fast')['kernel'] == 'data/vmlinux'
+
+
+@pytest.mark.parametrize('compressor', [['cat'], ['gzip', '-nc'], ['xz', '-c'], ['zstd', '-qc']])
+def test_arm64_image_is_decompressed(files, compressor):
+    packed = subprocess.run(compressor, input=IMAGE_BYTES, stdout=subprocess.PIPE, check=True).stdout
+    (files / 'Image').write_bytes(packed)
+    assert run('mkpackage.sh', '--kernel', files / 'Image', '--uncompressed', files / 'fast').returncode == 0
+    assert (files / 'fast/data/vmlinux').read_bytes() == IMAGE_BYTES
+    (files / 'damaged').write_bytes(packed[:-9])
+    assert compressor == ['cat'] or run('extract-vmlinux', files / 'damaged', files / 'out').returncode == 1
+
+
+def test_overlay_is_a_file_of_the_package(files):
+    (files / 'board.dtbo').write_bytes(b'overlay')
+    done = run('mkpackage.sh', '--kernel', files / 'bzImage', '--dtb-overlay', files / 'board.dtbo', files / 'out')
+    assert done.returncode == 0, done.stderr
+    assert config_of(files / 'out')['dtb-overlay'] == 'data/board.dtbo'
+    assert (files / 'out/data/board.dtbo').read_bytes() == b'overlay'
 
 
 @pytest.mark.parametrize('damage', [

@@ -76,6 +76,43 @@ TEST(lies_of_the_header_are_refused)
     }
 }
 
+// A PE header at 0x40 with two sections.
+static void make_pe(void)
+{
+    memcpy(image, "MZ", 2);
+    put(image + 0x3c, 0x40, 4);
+    memcpy(image + 0x40, "PE\0\0", 4);
+    put(image + 0x46, 2, 2);
+    put(image + 0x54, 16, 2); // of the optional header
+    for (unsigned i = 0; i < 2; i++) {
+        put(image + 0x68 + 40 * i + 16, 0x1000, 4);
+        put(image + 0x68 + 40 * i + 20, 0x1000 + 0x1000 * i, 4);
+    }
+}
+
+TEST(truncated_file_is_seen_by_its_pe_header)
+{
+    set_up();
+    make_pe();
+    EXPECT_OK(load());
+    for (uint64_t bytes = 64; bytes < sizeof(image); bytes += 31) {
+        request.kernel.size_bytes = bytes;
+        expect_refused(MX_ERR_IO_DATA_INTEGRITY, "truncated: ");
+    }
+    request.kernel.size_bytes = sizeof(image);
+    put(image + 0x3c, UINT32_MAX, 4);
+    expect_refused(MX_ERR_IO_DATA_INTEGRITY, "describes 4294967319");
+    make_pe();
+    put(image + 0x68 + 16, UINT32_MAX, 4);
+    expect_refused(MX_ERR_IO_DATA_INTEGRITY, "describes 4294971391");
+    make_pe();
+    put(image + 0x46, UINT16_MAX, 2);
+    expect_refused(MX_ERR_IO_DATA_INTEGRITY, "truncated");
+    make_pe();
+    memcpy(image + 0x40, "XE", 2); // then it is none, and says nothing of its length
+    EXPECT_OK(load());
+}
+
 TEST(damaged_compression_is_refused)
 {
     set_up();

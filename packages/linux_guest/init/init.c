@@ -5,7 +5,8 @@
 // /sbin/init; a child that stays behind loads the other modules. On the disk it mounts the kernel's
 // file systems, keeps a shell on every console that exists (the serial port and the virtio
 // console), and ends the guest in order: on poweroff, reboot and halt, which signal process 1 as
-// toybox and busybox do, and when the power button is pressed.
+// toybox and busybox do, and when the power button is pressed. On arm64 the button is a pin, which
+// Debian's cloud kernel has no driver for (gpio-keys) and which is watched from here.
 //
 // It is one small static program, since what a guest executes on its way to the prompt is
 // measured: to check a module's signature takes some ten million instructions. A step that fails is
@@ -13,8 +14,11 @@
 
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/gpio.h>
 #include <linux/input.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,10 +43,11 @@ static const char from_ramdisk[] = "from-ramdisk";
 static const char shell_path[] = "/bin/sh";
 static const char *const console_names[] = {"ttyS0", "ttyAMA0", "hvc0"};
 
-#define CONSOLE_COUNT     (sizeof(console_names) / sizeof(console_names[0]))
-#define BUTTON_COUNT_MAX  8
-#define ROOT_WAIT_MS      5000
-#define TERMINATE_WAIT_MS 500
+#define CONSOLE_COUNT       (sizeof(console_names) / sizeof(console_names[0]))
+#define BUTTON_COUNT_MAX    8
+#define GPIO_CHIP_COUNT_MAX 8
+#define ROOT_WAIT_MS        5000
+#define TERMINATE_WAIT_MS   500
 
 static void report_error(const char *what)
 {
@@ -280,7 +285,7 @@ static bool is_power_button(int fd)
            (keys[KEY_POWER / 8] >> KEY_POWER % 8 & 1) != 0;
 }
 
-static nfds_t open_power_buttons(struct pollfd *buttons)
+static nfds_t open_power_keys(struct pollfd *buttons)
 {
     nfds_t count = 0;
     DIR *directory = opendir("/dev/input");
@@ -299,17 +304,111 @@ static nfds_t open_power_buttons(struct pollfd *buttons)
     return count;
 }
 
-static void wait_for_press(struct pollfd *buttons, nfds_t count)
+// A property of the device tree that is `count` cells; false if it is not.
+static bool read_cells(const char *directory, const char *name, uint32_t *cells, size_t count)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t length = read(fd, cells, count * sizeof(*cells));
+    close(fd);
+    for (size_t i = 0; i < count; i++)
+        cells[i] = be32toh(cells[i]);
+    return length == (ssize_t)(count * sizeof(*cells));
+}
+
+// The number of the GPIO controller with a phandle, or -1.
+static int find_gpio_chip(uint32_t phandle)
+{
+    char of_node[64];
+    uint32_t own;
+
+    for (int number = 0; number < GPIO_CHIP_COUNT_MAX; number++) {
+        snprintf(of_node, sizeof(of_node), "/sys/bus/gpio/devices/gpiochip%d/of_node", number);
+        if (read_cells(of_node, "phandle", &own, 1) && own == phandle)
+            return number;
+    }
+    return -1;
+}
+
+// Pressing makes events on the file that is returned; -1 if there is none, or if a driver has the
+// pin.
+static int open_pin(const uint32_t gpio[3])
+{
+    struct gpio_v2_line_request request = {.offsets = {gpio[1]}, .num_lines = 1};
+    char path[64];
+
+    int number = find_gpio_chip(gpio[0]);
+    if (number < 0)
+        return -1;
+    snprintf(path, sizeof(path), "/dev/gpiochip%d", number);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    strcpy(request.consumer, "power button");
+    request.config.flags = GPIO_V2_LINE_FLAG_INPUT | GPIO_V2_LINE_FLAG_EDGE_RISING;
+    if ((gpio[2] & 1) != 0)
+        request.config.flags |= GPIO_V2_LINE_FLAG_ACTIVE_LOW;
+    int status = ioctl(fd, GPIO_V2_GET_LINE_IOCTL, &request);
+    close(fd);
+    return status == 0 ? request.fd : -1;
+}
+
+// The device tree's gpio-keys, each of which is a pin: phandle of the controller, number, flags.
+static nfds_t open_power_pins(struct pollfd *buttons, nfds_t count)
+{
+    static const char keys_path[] = "/proc/device-tree/gpio-keys";
+    char path[sizeof(keys_path) + NAME_MAX + 1];
+    uint32_t code, gpio[3];
+    DIR *directory = opendir(keys_path);
+    if (directory == NULL)
+        return count;
+    for (struct dirent *entry; count < BUTTON_COUNT_MAX && (entry = readdir(directory)) != NULL;) {
+        snprintf(path, sizeof(path), "%s/%s", keys_path, entry->d_name);
+        if (!read_cells(path, "linux,code", &code, 1) || code != KEY_POWER ||
+            !read_cells(path, "gpios", gpio, 3))
+            continue;
+        int fd = open_pin(gpio);
+        if (fd >= 0)
+            buttons[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+    closedir(directory);
+    return count;
+}
+
+// False if the button is gone.
+static bool read_key(int fd, bool *is_pressed)
 {
     struct input_event event;
+
+    if (read(fd, &event, sizeof(event)) != (ssize_t)sizeof(event))
+        return false;
+    *is_pressed = event.type == EV_KEY && event.code == KEY_POWER && event.value == 1;
+    return true;
+}
+
+static bool read_pin(int fd, bool *is_pressed)
+{
+    struct gpio_v2_line_event event;
+
+    *is_pressed = true;
+    return read(fd, &event, sizeof(event)) == (ssize_t)sizeof(event);
+}
+
+// The first key_count are input devices, the others are pins.
+static void wait_for_press(struct pollfd *buttons, nfds_t key_count, nfds_t count)
+{
+    bool is_pressed;
 
     while (poll(buttons, count, -1) > 0) {
         for (nfds_t i = 0; i < count; i++) {
             if (buttons[i].revents == 0)
                 continue;
-            if (read(buttons[i].fd, &event, sizeof(event)) != (ssize_t)sizeof(event))
+            if (!(i < key_count ? read_key : read_pin)(buttons[i].fd, &is_pressed))
                 return;
-            if (event.type == EV_KEY && event.code == KEY_POWER && event.value == 1)
+            if (is_pressed)
                 kill(1, SIGUSR2);
         }
     }
@@ -320,13 +419,14 @@ static void watch_power_buttons(void)
     if (button_watcher > 0)
         return;
     struct pollfd buttons[BUTTON_COUNT_MAX];
-    nfds_t count = open_power_buttons(buttons);
+    nfds_t key_count = open_power_keys(buttons);
+    nfds_t count = open_power_pins(buttons, key_count);
     if (count == 0)
         return;
     button_watcher = fork();
     if (button_watcher == 0) {
         reset_signals();
-        wait_for_press(buttons, count);
+        wait_for_press(buttons, key_count, count);
         _exit(0);
     }
     for (nfds_t i = 0; i < count; i++)

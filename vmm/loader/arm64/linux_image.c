@@ -7,6 +7,8 @@
 
 #define IMAGE_MAGIC        "ARM\x64"
 #define IMAGE_MAGIC_OFFSET 0x38
+#define PE_MAGIC           "MZ"
+#define PE_SIGNATURE       "PE\0\0"
 #define FLAG_BIG_ENDIAN    UINT64_C(1)
 #define IMAGE_ALIGN        (UINT64_C(2) << 20)
 
@@ -27,6 +29,56 @@ static bool has_image_magic(const void *bytes, uint64_t size_bytes)
 {
     return size_bytes >= sizeof(struct image_header) &&
            memcmp((const uint8_t *)bytes + IMAGE_MAGIC_OFFSET, IMAGE_MAGIC, 4) == 0;
+}
+
+// Microsoft, "PE Format": what the kernel is for EFI at the same time.
+struct pe_header {
+    char signature[4];
+    uint16_t machine;
+    uint16_t section_count;
+    uint32_t unused[3];
+    uint16_t optional_header_bytes;
+    uint16_t characteristics;
+};
+_Static_assert(sizeof(struct pe_header) == 24, "PE header");
+
+struct pe_section {
+    char name[8];
+    uint32_t memory_bytes;
+    uint32_t address;
+    uint32_t file_bytes;
+    uint32_t file_offset;
+    uint32_t unused[4];
+};
+_Static_assert(sizeof(struct pe_section) == 40, "PE section");
+
+// How long the file of a kernel that is a PE program too is by its header, as far as that can be
+// read; 0: it is none. An Image by itself does not say.
+static uint64_t find_file_bytes(const struct boot_blob *kernel, const struct image_header *header)
+{
+    const uint8_t *file = kernel->data;
+    const struct boot_range whole = {0, kernel->size_bytes};
+    uint64_t at = header->pe_header_offset, needed = at + sizeof(struct pe_header);
+    struct pe_header pe;
+
+    if (memcmp(&header->code0, PE_MAGIC, 2) != 0)
+        return 0;
+    if (!boot_range_contains(&whole, at, sizeof(pe)))
+        return needed;
+    memcpy(&pe, file + at, sizeof(pe));
+    if (memcmp(pe.signature, PE_SIGNATURE, sizeof(pe.signature)) != 0)
+        return 0;
+    at += sizeof(pe) + pe.optional_header_bytes;
+    needed = at + (uint64_t)pe.section_count * sizeof(struct pe_section);
+    if (needed > kernel->size_bytes)
+        return needed;
+    for (unsigned i = 0; i < pe.section_count; i++) {
+        struct pe_section section;
+        memcpy(&section, file + at + i * sizeof(section), sizeof(section));
+        const uint64_t end = (uint64_t)section.file_offset + section.file_bytes;
+        needed = end > needed ? end : needed;
+    }
+    return needed;
 }
 
 bool linux_image_matches(const struct boot_blob *kernel)
@@ -112,9 +164,16 @@ static mx_status_t decompress(const struct boot_request *request, const struct b
                                        "kernel: compressed file: %s", problem);
 }
 
-static mx_status_t copy(const struct boot_request *request, const struct boot_range *place)
+static mx_status_t copy(const struct boot_request *request, const struct image_header *header,
+                        const struct boot_range *place)
 {
     const struct boot_blob *kernel = &request->kernel;
+    const uint64_t file_bytes = find_file_bytes(kernel, header);
+
+    if (file_bytes > kernel->size_bytes)
+        return boot_fail(request, MX_ERR_IO_DATA_INTEGRITY,
+                         "kernel: truncated: %llu bytes, its PE header describes %llu",
+                         (unsigned long long)kernel->size_bytes, (unsigned long long)file_bytes);
 
     if (kernel->size_bytes > place->size_bytes)
         return boot_fail(request, MX_ERR_IO_DATA_INTEGRITY,
@@ -142,7 +201,7 @@ mx_status_t linux_image_load(const struct boot_request *request, struct boot_ran
         return status;
     status = gzip_matches(request->kernel.data, request->kernel.size_bytes)
                  ? decompress(request, &place)
-                 : copy(request, &place);
+                 : copy(request, &header, &place);
     if (status == MX_OK)
         *placed = place;
     return status;
