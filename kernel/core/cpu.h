@@ -15,6 +15,7 @@ struct timer;
 struct cpu {
     uint32_t index;
     bool is_online;
+    bool is_spared; // runs no threads; see thread_spare_cpu. Protected by sched_lock
     struct thread *idle_thread;
     // Set by whoever wants this CPU to choose a thread again; looked at when an interrupt or system call ends.
     uint32_t needs_reschedule;

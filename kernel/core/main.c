@@ -35,6 +35,16 @@ static void start_other_cpus(void)
     }
 }
 
+static void spare_cpus(uint32_t online_count)
+{
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (cpus[i].is_online && online_count > 1 && arch_hypervisor_spares_cpu(i)) {
+            thread_spare_cpu(&cpus[i]);
+            online_count--;
+        }
+    }
+}
+
 // Runs as a thread, so that it may sleep; the boot CPU's own flow becomes its idle thread.
 static void start_up(void *argument)
 {
@@ -46,6 +56,7 @@ static void start_up(void *argument)
         online_count += cpus[i].is_online;
     log_print("%u CPU%s: %s", online_count, online_count == 1 ? "" : "s", arch_cpu_name());
     log_print("hypervisor: %s", arch_hypervisor_description());
+    spare_cpus(online_count);
     mx_status_t status = first_process_start(info);
     if (status != MX_OK)
         panic("the first process does not start: status %d", status);

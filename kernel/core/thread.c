@@ -42,7 +42,8 @@ static struct run_queue *run_queue_of(const struct cpu *cpu)
 
 static bool cpu_is_idle(const struct cpu *cpu)
 {
-    return cpu->is_online && cpu->idle_thread->state == THREAD_RUNNING && run_queue_of(cpu)->count == 0;
+    return cpu->is_online && !cpu->is_spared && cpu->idle_thread->state == THREAD_RUNNING &&
+           run_queue_of(cpu)->count == 0;
 }
 
 static void insert_by_runtime(struct run_queue *queue, struct thread *thread)
@@ -74,6 +75,18 @@ static void request_reschedule(struct cpu *cpu)
         arch_cpu_send_reschedule(cpu->index);
 }
 
+static struct cpu *least_loaded_cpu(void)
+{
+    struct cpu *best = NULL;
+
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        if (cpus[i].is_online && !cpus[i].is_spared &&
+            (best == NULL || run_queues[i].count < run_queue_of(best)->count))
+            best = &cpus[i];
+    }
+    return best;
+}
+
 static struct cpu *choose_cpu(const struct thread *thread)
 {
     struct cpu *last = thread->cpu != NULL ? thread->cpu : arch_current_cpu();
@@ -84,7 +97,7 @@ static struct cpu *choose_cpu(const struct thread *thread)
         if (cpu_is_idle(&cpus[i]))
             return &cpus[i];
     }
-    return last;
+    return last->is_spared ? least_loaded_cpu() : last;
 }
 
 // What the thread that runs on `cpu` has used up to now.
@@ -149,7 +162,7 @@ static struct thread *steal(struct cpu *cpu)
         if (i != cpu->index && run_queues[i].count > (longest != NULL ? longest->count : 0))
             longest = &run_queues[i];
     }
-    if (longest == NULL)
+    if (longest == NULL || cpu->is_spared)
         return NULL;
     struct thread *thread = take_first(longest);
     place_in_queue(run_queue_of(cpu), thread);
@@ -655,6 +668,23 @@ void thread_enter_cpu(struct cpu *cpu)
 {
     cpu->idle_thread->last_start = arch_time_now();
     arch_set_current_thread(cpu->idle_thread);
+}
+
+void thread_spare_cpu(struct cpu *cpu)
+{
+    arch_interrupt_state_t state = spin_lock(&sched_lock);
+    struct thread *self = thread_current(), *waiting;
+
+    cpu->is_spared = true;
+    while ((waiting = take_first(run_queue_of(cpu))) != NULL)
+        make_ready(waiting);
+    if (arch_current_cpu() == cpu) {
+        make_ready(self); // nobody can take it before this CPU has left its stack: sched_lock is held until then
+        schedule_locked();
+    } else {
+        request_reschedule(cpu);
+    }
+    spin_unlock(&sched_lock, state);
 }
 
 uint64_t thread_idle_time(const struct cpu *cpu)

@@ -116,6 +116,9 @@ void wait_queue_wake_all(struct wait_queue *queue, mx_status_t status);
 void thread_prepare_cpu(struct cpu *cpu);
 void thread_enter_cpu(struct cpu *cpu);
 _Noreturn void thread_become_idle(void);
+// From now on the CPU runs no threads but its own idle one; those it has go elsewhere, the caller included. Another CPU is
+// online. No spinlock held.
+void thread_spare_cpu(struct cpu *cpu);
 uint64_t thread_idle_time(const struct cpu *cpu);
 // Start-up, once, before the first thread_exit: starts the thread that calls `finished` of dead threads.
 void thread_start_reaper(void);

@@ -149,7 +149,7 @@ static mx_status_t put_cpus(struct object *object, struct info_output *out)
     for (uint32_t i = 0; i < cpu_count && status == MX_OK; i++) {
         struct mx_info_cpu info = cpus[i].stats;
         info.cpu = i;
-        info.is_online = cpus[i].is_online;
+        info.runs_threads = cpus[i].is_online && !cpus[i].is_spared;
         info.idle_time_ns = thread_idle_time(&cpus[i]);
         status = put_record(out, &info, sizeof(info));
     }

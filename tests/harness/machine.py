@@ -45,17 +45,14 @@ def choose_acceleration(config):
 class Machina:
     """One booted machine. The log file gets everything that its console shows."""
 
-    def __init__(self, config, log_path, cpus=2, memory='4G', cmdline='', images=None, qemu_options=(),
-                 is_parallel=True):
-        """Emulated CPUs take turns unless `is_parallel`: QEMU 7.2's threads get in each other's way under busy guests."""
+    def __init__(self, config, log_path, cpus=3, memory='4G', cmdline='', images=None, qemu_options=()):
         accelerated, _ = choose_acceleration(config)
-        if '-k' not in accelerated and not is_parallel:
-            qemu_options = ['-accel', 'tcg,thread=single', *qemu_options]
         if images is not None:
             accelerated = [*accelerated, '-b', str(images)]
         command = ['-a', config.getoption('arch'), '-s', str(cpus), '-m', memory, '-c', cmdline, *accelerated,
                    '--', '-no-reboot', *qemu_options]
         log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.cpu_count = cpus
         self.log_path = log_path
         self.log = open(log_path, 'w', encoding='utf-8')
         self.console = pexpect.spawn(str(TOP / 'scripts/qemu'), command, encoding='utf-8', codec_errors='replace',
@@ -107,13 +104,17 @@ class Machina:
     def is_running(self):
         return self.console.isalive()
 
+    def flush_log(self):
+        if not self.log.closed:
+            self.log.flush()
+
     def log_size(self):
-        self.log.flush()
+        self.flush_log()
         return self.log_path.stat().st_size
 
     def log_since(self, offset):
-        """The console's log from a byte offset on."""
-        self.log.flush()
+        """The console's log from a byte offset on; of a closed machine too."""
+        self.flush_log()
         with open(self.log_path, 'rb') as file:
             file.seek(offset)
             return plain_text(file.read().decode(errors='replace'))

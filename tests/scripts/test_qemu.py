@@ -50,7 +50,7 @@ def test_x64_boots_the_kernel_with_the_boot_image_as_its_module():
     assert value_of(command, '-kernel').endswith('/build/x64/machina.bin')
     assert value_of(command, '-initrd').endswith('/build/x64/machina.zbi')
     assert value_of(command, '-cpu') == 'max,+svm,+npt,-la57'
-    assert value_of(command, '-smp') == '2'
+    assert value_of(command, '-smp') == '3'
     assert value_of(command, '-m') == '4G'
     assert '-icount' not in command
 

@@ -38,7 +38,7 @@ struct mx_info_cpu kstats_cpu_difference(const struct mx_info_cpu *later,
         .ipis = difference(later->ipis, earlier->ipis),
         .syscalls = difference(later->syscalls, earlier->syscalls),
         .cpu = later->cpu,
-        .is_online = later->is_online,
+        .runs_threads = later->runs_threads,
     };
 }
 

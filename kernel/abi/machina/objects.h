@@ -106,7 +106,7 @@ struct mx_info_cpu {
     uint64_t ipis;
     uint64_t syscalls;
     uint32_t cpu;
-    uint32_t is_online;
+    uint32_t runs_threads; // not one that did not start, or is left idle for an erratum
 };
 
 struct mx_info_memory {
@@ -127,7 +127,7 @@ struct mx_info_system {
     mx_time_t boot_time_utc_s;  // UTC seconds at monotonic time zero
     char version[MX_NAME_SIZE];
     char cpu_name[64];
-    char hypervisor[96]; // what is used ("SVM rev 1: NPT, ...") or why there is none
+    char hypervisor[160]; // what is used ("SVM rev 1: NPT, ...") or why there is none
 };
 
 // The UART that the kernel's log goes to, for the process that takes it over.

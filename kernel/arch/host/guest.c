@@ -29,6 +29,12 @@ const char *arch_hypervisor_description(void)
     return "scripts of the host port";
 }
 
+bool arch_hypervisor_spares_cpu(uint32_t cpu_index)
+{
+    (void)cpu_index;
+    return false;
+}
+
 mx_status_t arch_guest_init(struct guest *guest)
 {
     guest->arch = (struct arch_guest){.msi_count = 0};

@@ -22,6 +22,12 @@ const char *arch_hypervisor_description(void)
     return descriptions[boot_mode];
 }
 
+bool arch_hypervisor_spares_cpu(uint32_t cpu_index)
+{
+    (void)cpu_index;
+    return false;
+}
+
 void hypervisor_init_cpu(void) {}
 
 mx_status_t arch_guest_init(struct guest *guest)

@@ -17,6 +17,9 @@ struct vcpu;
 MX_MUST_CHECK mx_status_t arch_hypervisor_init(void);
 // One line for the log and MX_INFO_SYSTEM: what is used, or what is missing. Never NULL.
 const char *arch_hypervisor_description(void);
+// Whether guests are not safe on this CPU, for an erratum, so that it is to run no threads if there is another. After
+// arch_hypervisor_init.
+bool arch_hypervisor_spares_cpu(uint32_t cpu_index);
 
 MX_MUST_CHECK mx_status_t arch_guest_init(struct guest *guest);
 void arch_guest_destroy(struct guest *guest);

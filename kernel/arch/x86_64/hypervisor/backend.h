@@ -26,6 +26,7 @@ struct hypervisor_backend {
     // MX_OK if this CPU has what it takes; fills the description either way.
     mx_status_t (*init)(char *description, size_t size_bytes);
     void (*init_cpu)(void);
+    bool (*spares_cpu)(uint32_t cpu_index); // arch_hypervisor_spares_cpu
     mx_status_t (*vcpu_init)(struct vcpu *vcpu);
     void (*vcpu_destroy)(struct vcpu *vcpu);
     // Tells the CPU what may interrupt the guest: `vector` or -1; whether an exit is wanted as soon

@@ -17,7 +17,7 @@
 #define IO_PORT_COUNT 0x10000
 
 const struct hypervisor_backend *hypervisor_backend;
-static char description[96] = "not looked for yet";
+static char description[160] = "not looked for yet";
 
 // In the order in which they are tried.
 static const struct hypervisor_backend *const backends[] = {&svm_backend};
@@ -39,6 +39,11 @@ mx_status_t arch_hypervisor_init(void)
 const char *arch_hypervisor_description(void)
 {
     return description;
+}
+
+bool arch_hypervisor_spares_cpu(uint32_t cpu_index)
+{
+    return hypervisor_backend && hypervisor_backend->spares_cpu(cpu_index);
 }
 
 void hypervisor_init_cpu(void)

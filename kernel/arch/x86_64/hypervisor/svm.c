@@ -88,22 +88,34 @@ static bool allocate_maps(void)
 
 // Errata.
 //
-// QEMU's software emulation, as of version 7.2: VMRUN with V_IRQ set changes the word in which
-// other threads of the emulator note this CPU's interrupts, and not atomically, so that one noted
-// at the same time may stay unseen in the local APIC.
+// QEMU's software emulation, as of version 7.2:
+// - VMRUN with V_IRQ set changes the word in which other threads of the emulator note this CPU's
+//   interrupts, and not atomically, so that one noted at the same time may stay unseen in the local
+//   APIC: apic_look_again().
+// - XRSTOR and FXRSTOR on any CPU write, not atomically, to the word that holds GIF and "nested
+//   paging is on" of CPU 0 (to deassert IGNNE#, which only that one has). What VMRUN or #VMEXIT
+//   changes there at the same time is lost: the guest goes on without its second stage, or the host
+//   with it. CPU 0 therefore runs no threads, unless there is no other.
 static void find_errata(void)
 {
     svm_features.loses_interrupts = cpuid_is_hypervisor("TCGTCGTCGTCG");
+    svm_features.spoils_cpu_0 = svm_features.loses_interrupts && cpu_count > 1;
+}
+
+static bool svm_spares_cpu(uint32_t cpu_index)
+{
+    return cpu_index == 0 && svm_features.spoils_cpu_0;
 }
 
 static void describe(char *text, size_t size_bytes, uint32_t revision)
 {
-    print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s%s", revision & 0xff, asid_count,
-                 svm_features.has_next_rip ? ", next RIP" : "",
+    print_format(text, size_bytes, "SVM rev %u: NPT, %u ASIDs%s%s%s%s%s%s", revision & 0xff,
+                 asid_count, svm_features.has_next_rip ? ", next RIP" : "",
                  svm_features.has_clean_bits ? ", clean bits" : "",
                  svm_features.has_decode_assist ? ", decode assist" : "",
                  svm_features.has_pause_filter ? ", pause filter" : "",
-                 svm_features.loses_interrupts ? ", loses interrupts (worked around)" : "");
+                 svm_features.loses_interrupts ? ", loses interrupts (worked around)" : "",
+                 svm_features.spoils_cpu_0 ? ", not safe on CPU 0 (left idle)" : "");
 }
 
 static mx_status_t svm_init(char *text, size_t size_bytes)
@@ -238,8 +250,8 @@ static bool is_interrupt_event(uint64_t event)
     return event & VCPU_EVENT_VALID && (event & VCPU_EVENT_TYPE_MASK) == VCPU_EVENT_EXTERNAL;
 }
 
-// What V_IRQ offers, or -1: the local APIC's vector, or an event that is an interrupt. Such an event
-// is injected only while V_IRQ is needed for something else.
+// What V_IRQ offers, or -1: the local APIC's vector, or an event that is an interrupt. Such an
+// event is injected only while V_IRQ is needed for something else.
 static int choose_offer(struct svm_vcpu *svm, struct arch_vcpu *arch, int vector, bool wants_window)
 {
     arch->pending_vector = -1;
@@ -379,7 +391,8 @@ static void save_debug_addresses(struct svm_vcpu *svm)
         svm_set_debug_addresses(svm, false);
 }
 
-// XSETBV is intercepted, but emulators may let the guest have its way all the same: what counts is what the register says.
+// XSETBV is intercepted, but emulators may let the guest have its way all the same: what counts is
+// what the register says.
 static void take_back_xcr0(struct arch_vcpu *arch)
 {
     arch->xcr0 = xcr0_read();
@@ -599,6 +612,7 @@ static void svm_set_startup(struct vcpu *vcpu, uint8_t vector)
 const struct hypervisor_backend svm_backend = {
     .init = svm_init,
     .init_cpu = svm_init_cpu,
+    .spares_cpu = svm_spares_cpu,
     .vcpu_init = svm_vcpu_init,
     .vcpu_destroy = svm_vcpu_destroy,
     .prepare = svm_prepare,

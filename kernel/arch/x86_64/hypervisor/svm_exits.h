@@ -11,7 +11,9 @@
 
 struct svm_features {
     bool has_next_rip, has_clean_bits, has_decode_assist, has_pause_filter;
-    bool loses_interrupts; // of the host's, in a VMRUN with V_IRQ; see svm.c, "Errata"
+    // See svm.c, "Errata".
+    bool loses_interrupts; // of the host's, in a VMRUN with V_IRQ
+    bool spoils_cpu_0;     // the mode in which it is, by what other CPUs do
 };
 
 struct svm_vcpu {
