@@ -197,8 +197,10 @@ TEST(kill_storm_leaves_nothing)
                                      NULL));
         mx_nanosleep(deadline_after(MX_MSEC(round * 4)));
         ASSERT_OK(mx_task_kill(job, 3));
-        for (int i = 0; i < 6; i++)
-            EXPECT_EQ(child_finish(&children[i]), 3);
+        for (int i = 0; i < 6; i++) {
+            int32_t exit_code = child_finish(&children[i]);
+            EXPECT_EQ(exit_code, 3);
+        }
         close_handle(job);
     }
     EXPECT_TRUE(machine_counts_return_to(&before));

@@ -14,7 +14,7 @@ static volatile void *gicd, *gicc;
 
 static bool init(const struct machine_tree *machine, const char **why)
 {
-    gicd = arch_map_device(PADDR(machine->gicd.base), GICC_SIZE);
+    gicd = arch_map_device(PADDR(machine->gicd.base), GICD_SIZE_V2);
     gicc = arch_map_device(PADDR(machine->gicc.base), GICC_SIZE);
     if (!gicd || !gicc) {
         *why = "no room to map GICv2";

@@ -11,7 +11,8 @@
 #define GIC_PRIORITY_ALL   0xf0 // mask: lets everything through
 
 // Distributor
-#define GICD_SIZE             0x10000 // GICv3's; GICv2's ends at 0x1000
+#define GICD_SIZE_V2          0x1000
+#define GICD_SIZE             0x10000 // GICv3's
 #define GICD_CTLR             0x0000
 #define GICD_CTLR_ENABLE      REG_BIT(0) // v2; Group 1 if there are two security states
 #define GICD_CTLR_ENABLE_G1   REG_BIT(0) // v3, Non-secure

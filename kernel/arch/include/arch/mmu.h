@@ -21,7 +21,8 @@ volatile void *arch_map_device(paddr_t address, uint64_t size_bytes);
 // memory for tables.
 bool arch_kernel_map_page(void *at, paddr_t page);
 paddr_t arch_kernel_unmap_page(void *at); // on all CPUs; returns what was there
-// Reserves kernel address space, which is never given back. NULL: none left.
+// Reserves kernel address space, which is never given back. NULL: none left. Kernel stacks take KERNEL_STACK_SIZE and the page
+// below, which stays unmapped.
 void *arch_kernel_reserve(size_t size_bytes);
 
 // A user program's tables, or a guest's second stage if is_guest. Tables are charged to `job` (aspace->job, which outlives
