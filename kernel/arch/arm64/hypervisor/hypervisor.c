@@ -20,7 +20,7 @@
 #include "kernel/lib/print.h"
 
 struct hypervisor_features hypervisor_features;
-static char description[96] = "not looked for yet";
+static char description[160] = "not looked for yet";
 
 static const char *const boot_reasons[] = {
     [BOOT_MODE_EL2] = NULL,
