@@ -145,8 +145,8 @@ void arch_vcpu_destroy(struct vcpu *vcpu)
     arch_interrupt_state_t state;
 
     resident_forget(vcpu);
+    vtimer_vcpu_destroy(vcpu); // before its interrupts go
     vgic_vcpu_destroy(vcpu);
-    vtimer_vcpu_destroy(vcpu);
     state = arch_interrupts_save();
     drop_live_fpu(vcpu->arch.fpu);
     arch_interrupts_restore(state);
