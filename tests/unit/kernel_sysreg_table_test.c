@@ -91,6 +91,8 @@ TEST(registers_have_their_actions)
     EXPECT_EQ(look(SYSREG_ID(3, 0, 12, 11, 5), true).action, SYSREG_UNDEFINED);
     EXPECT_EQ(look(SYSREG_ID(3, 0, 12, 11, 7), false).action, SYSREG_SGI_OTHER);
     EXPECT_EQ(look(SYSREG_ID(1, 0, 7, 14, 2), false).action, SYSREG_SET_WAY);
+    EXPECT_EQ(look(SYSREG_ID(3, 0, 1, 0, 0), false).action, SYSREG_STAGE1);
+    EXPECT_EQ(look(SYSREG_ID(3, 0, 10, 3, 0), false).action, SYSREG_STAGE1);
     EXPECT_EQ(look(SYSREG_ID(2, 0, 0, 2, 2), true).action, SYSREG_MDSCR);
     EXPECT_EQ(look(SYSREG_ID(2, 0, 1, 1, 4), true).value, 8u);
     EXPECT_EQ(look(SYSREG_ID(2, 0, 1, 0, 4), false).action, SYSREG_VALUE);

@@ -69,10 +69,10 @@ mx_status_t arch_hypervisor_init(void)
     find_features();
     hypervisor_features.is_usable = true;
     print_format(description, sizeof(description),
-                 "EL2 with VHE, GICv%u, %u-bit VMIDs, %u-bit guest addresses%s%s", vgic_version(),
+                 "EL2 with VHE, GICv%u, %u-bit VMIDs, %u-bit addresses%s%s", vgic_version(),
                  hypervisor_features.has_vmid16 ? 16 : 8, hypervisor_features.address_bits,
-                 hypervisor_features.has_fwb ? ", forced write-back" : "",
-                 hypervisor_features.has_pauth ? ", pointer authentication" : "");
+                 hypervisor_features.has_fwb ? ", FWB" : "",
+                 hypervisor_features.has_pauth ? ", PAuth" : "");
     return MX_OK;
 }
 
@@ -151,8 +151,8 @@ void arch_vcpu_destroy(struct vcpu *vcpu)
     arch_interrupt_state_t state;
 
     resident_forget(vcpu);
+    vtimer_vcpu_destroy(vcpu); // before its interrupts go
     vgic_vcpu_destroy(vcpu);
-    vtimer_vcpu_destroy(vcpu);
     state = arch_interrupts_save();
     drop_live_fpu(vcpu->arch.fpu);
     arch_interrupts_restore(state);

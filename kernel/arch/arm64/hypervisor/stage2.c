@@ -11,7 +11,7 @@
 #include "kernel/arch/arm64/hypervisor/hypervisor_features.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
 #include "kernel/arch/arm64/regs/paging.h"
-#include "kernel/core/spinlock.h"
+#include "kernel/core/thread.h"
 
 #define VMID_COUNT          65536u
 #define ROOT_LEVEL          3u
@@ -210,19 +210,35 @@ static void clean_table(const uint64_t *table, unsigned count, unsigned level)
     }
 }
 
-// A top-level entry at a time, since interrupts are disabled during each.
+// At most 2 MiB, since interrupts are disabled meanwhile.
+static void clean_large_page(struct arch_aspace *aspace, uint64_t addr)
+{
+    arch_interrupt_state_t state = spin_lock(&aspace->lock);
+    const uint64_t *root = arch_phys_to_virt(PADDR(aspace->root));
+    uint64_t entry = root[addr >> pt_level_shift(ROOT_LEVEL)], page = entry & PTE_ADDRESS;
+
+    if ((entry & PTE_VALID) && (entry & PTE_TABLE))
+        clean_table((const uint64_t *)arch_phys_to_virt(PADDR(page)) + pt_index(addr, 2), 1, 2);
+    else if (entry & PTE_VALID)
+        cache_clean_and_invalidate(arch_phys_to_virt(PADDR(page + addr % pt_level_size(3))),
+                                   pt_level_size(2));
+    spin_unlock(&aspace->lock, state);
+}
+
 void stage2_clean(struct arch_aspace *aspace)
 {
     const uint64_t *root = arch_phys_to_virt(PADDR(aspace->root));
+    uint64_t step;
 
     if (hypervisor_features.has_fwb)
         return;
-    for (unsigned i = 0; i < (unsigned)PT_ENTRIES << aspace->root_order; i++) {
-        arch_interrupt_state_t state;
-        if (!(root[i] & PTE_VALID))
-            continue;
-        state = spin_lock(&aspace->lock);
-        clean_table(&root[i], 1, aspace->top_level);
-        spin_unlock(&aspace->lock, state);
+    for (uint64_t addr = 0; addr < hypervisor_aspace_limit(); addr += step) {
+        bool is_empty = !(root[addr >> pt_level_shift(ROOT_LEVEL)] & PTE_VALID);
+
+        step = pt_level_size(is_empty ? 3 : 2);
+        if (thread_is_killed(thread_current()))
+            return;
+        if (!is_empty)
+            clean_large_page(aspace, addr);
     }
 }

@@ -7,6 +7,7 @@
 #include "kernel/arch/arm64/hypervisor/stage2.h"
 #include "kernel/arch/arm64/hypervisor/vgic.h"
 #include "kernel/arch/arm64/hypervisor/vtimer.h"
+#include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
 #include "kernel/arch/arm64/regs/timer.h"
 #include "kernel/arch/arm64/time.h"
@@ -56,6 +57,7 @@ static uint64_t do_read(struct vcpu *vcpu, const struct sysreg_result *found)
     case SYSREG_SGI:
     case SYSREG_SGI_OTHER:
     case SYSREG_SET_WAY:
+    case SYSREG_STAGE1:
         break;
     }
     return 0;
@@ -71,7 +73,77 @@ static void write_mdscr(struct vcpu *vcpu, uint64_t value)
     arch_interrupts_restore(state);
 }
 
-static void do_write(struct vcpu *vcpu, const struct sysreg_result *found, uint64_t value)
+// A guest that cleans its caches by set and way means everything that it sees. It does so line by
+// line, to turn them on or off: all is cleaned at the first line and when that happens, which
+// SCTLR_EL1 tells, and nothing in between.
+static void write_set_way(struct vcpu *vcpu)
+{
+    if (hypervisor_features.has_fwb || vcpu->arch.hcr & HCR_TVM)
+        return;
+    stage2_clean(&vcpu->guest->aspace->arch);
+    vcpu->arch.hcr |= HCR_TVM;
+}
+
+// Resident, interrupts disabled. Returns whether the caches went on or off.
+static bool write_stage1_register(uint32_t id, uint64_t value)
+{
+    bool has_toggled = false;
+
+    switch (id) {
+    case SYSREG_ID(3, 0, 1, 0, 0):
+        has_toggled = (sysreg_read(SCTLR_EL12) ^ value) & (SCTLR_M | SCTLR_C);
+        sysreg_write(SCTLR_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 2, 0, 0):
+        sysreg_write(TTBR0_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 2, 0, 1):
+        sysreg_write(TTBR1_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 2, 0, 2):
+        sysreg_write(TCR_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 5, 1, 0):
+        sysreg_write(AFSR0_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 5, 1, 1):
+        sysreg_write(AFSR1_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 5, 2, 0):
+        sysreg_write(ESR_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 6, 0, 0):
+        sysreg_write(FAR_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 10, 2, 0):
+        sysreg_write(MAIR_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 10, 3, 0):
+        sysreg_write(AMAIR_EL12, value);
+        break;
+    case SYSREG_ID(3, 0, 13, 0, 1):
+        sysreg_write(CONTEXTIDR_EL12, value);
+        break;
+    }
+    return has_toggled;
+}
+
+static void write_stage1(struct vcpu *vcpu, uint32_t id, uint64_t value)
+{
+    arch_interrupt_state_t state = arch_interrupts_save();
+    bool has_toggled;
+
+    resident_load(vcpu);
+    has_toggled = write_stage1_register(id, value);
+    arch_interrupts_restore(state);
+    if (!has_toggled)
+        return;
+    vcpu->arch.hcr &= ~HCR_TVM;
+    stage2_clean(&vcpu->guest->aspace->arch);
+}
+
+static void do_write(struct vcpu *vcpu, const struct sysreg_result *found, uint32_t id,
+                     uint64_t value)
 {
     switch (found->action) {
     case SYSREG_SGI:
@@ -81,7 +153,10 @@ static void do_write(struct vcpu *vcpu, const struct sysreg_result *found, uint6
         vgic_send_sgi(vcpu, value, false);
         break;
     case SYSREG_SET_WAY:
-        stage2_clean(&vcpu->guest->aspace->arch);
+        write_set_way(vcpu);
+        break;
+    case SYSREG_STAGE1:
+        write_stage1(vcpu, id, value);
         break;
     case SYSREG_MDSCR:
         write_mdscr(vcpu, value);
@@ -119,7 +194,7 @@ enum vcpu_result exit_sysreg(struct vcpu *vcpu)
     }
     vcpu_skip(arch);
     if (!access.is_read)
-        do_write(vcpu, &found, read_register(arch, access.rt));
+        do_write(vcpu, &found, access.id, read_register(arch, access.rt));
     else if (access.rt < MX_ARM64_GPR_COUNT)
         arch->x[access.rt] = do_read(vcpu, &found);
     return VCPU_RESUME;

@@ -20,6 +20,7 @@
 #define HCR_TIDCP  REG_BIT(20)
 #define HCR_TACR   REG_BIT(21)
 #define HCR_TSW    REG_BIT(22)
+#define HCR_TVM    REG_BIT(26)
 #define HCR_TGE    REG_BIT(27)
 #define HCR_RW     REG_BIT(31)
 #define HCR_E2H    REG_BIT(34)

@@ -281,6 +281,50 @@ TEST(virtual_timer_survives_migration_of_an_idle_vcpu)
     run_timer_among_others(true);
 }
 
+static void look_all_the_time(void *argument)
+{
+    uint32_t value;
+
+    (void)argument;
+    while (!__atomic_load_n(&must_stop, __ATOMIC_RELAXED)) {
+        mx_status_t status = mx_guest_gic_read(guest.guest, 0, MX_GIC_ACTIVE, 0, &value);
+        if (status == MX_OK)
+            status = mx_guest_gic_read(guest.guest, 0, MX_GIC_PENDING, 0, &value);
+        if (status == MX_OK)
+            status = mx_guest_gic_write(guest.guest, 0, MX_GIC_ACTIVE, 0, 0, 1u << 20);
+        if (status != MX_OK)
+            test_fail(__FILE__, __LINE__, "status %d", status);
+    }
+}
+
+// Each look takes the list registers away from a vCPU that runs; nothing is lost and nothing comes
+// twice.
+static void run_timer_watched(bool is_idle)
+{
+    struct thread *thread;
+
+    __atomic_store_n(&must_stop, 0, __ATOMIC_RELAXED);
+    ASSERT_TRUE(start(&code_timer, 60));
+    ASSERT_OK(thread_create(&thread, "look", look_all_the_time, NULL, 0));
+    tiny_guest_data(&guest)[1] = 20000;
+    tiny_guest_data(&guest)[2] = is_idle;
+    tiny_guest_enable_irq(&guest, 0, 27, 0xa0, false);
+    finish(60);
+    __atomic_store_n(&must_stop, 1, __ATOMIC_RELAXED);
+    thread_join(thread);
+    tiny_guest_destroy(&guest);
+}
+
+TEST(interrupts_hold_while_the_vmm_looks_at_a_running_vcpu)
+{
+    run_timer_watched(false);
+}
+
+TEST(interrupts_hold_while_the_vmm_looks_at_an_idle_vcpu)
+{
+    run_timer_watched(true);
+}
+
 TEST(physical_timer_is_emulated)
 {
     ASSERT_TRUE(start(&code_physical_timer, 0));

@@ -24,6 +24,7 @@ struct mx_vcpu_state {
     uint64_t cntkctl_el1, cntv_ctl_el0, cntv_cval_el0;
     uint64_t pauth_keys[MX_ARM64_KEY_COUNT];
 };
+_Static_assert(sizeof(struct mx_vcpu_state) == 8 * 69, "ABI");
 
 // Answers to MX_VCPU_PACKET_MEM in mem.exception.
 #define MX_ARM64_EXCEPTION_ABORT 0 // synchronous external abort, as an access to nothing on a bus

@@ -122,6 +122,15 @@ static const struct sysreg_rule rules[] = {
     {1, 0, 7, 6, 6, 2, 2, WRITE, SYSREG_SET_WAY, 0},
     {1, 0, 7, 10, 10, 2, 2, WRITE, SYSREG_SET_WAY, 0},
     {1, 0, 7, 14, 14, 2, 2, WRITE, SYSREG_SET_WAY, 0},
+    // SCTLR_EL1; TTBR0_EL1, TTBR1_EL1, TCR_EL1; AFSR0_EL1, AFSR1_EL1, ESR_EL1; FAR_EL1; MAIR_EL1,
+    // AMAIR_EL1; CONTEXTIDR_EL1
+    {3, 0, 1, 0, 0, 0, 0, WRITE, SYSREG_STAGE1, 0},
+    {3, 0, 2, 0, 0, 0, 2, WRITE, SYSREG_STAGE1, 0},
+    {3, 0, 5, 1, 1, 0, 1, WRITE, SYSREG_STAGE1, 0},
+    {3, 0, 5, 2, 2, 0, 0, WRITE, SYSREG_STAGE1, 0},
+    {3, 0, 6, 0, 0, 0, 0, WRITE, SYSREG_STAGE1, 0},
+    {3, 0, 10, 2, 3, 0, 0, WRITE, SYSREG_STAGE1, 0},
+    {3, 0, 13, 0, 0, 1, 1, WRITE, SYSREG_STAGE1, 0},
     // Debug: MDCCINT_EL1, MDSCR_EL1, OSDTRRX_EL1, OSDTRTX_EL1, OSECCR_EL1
     {2, 0, 0, 2, 2, 0, 0, BOTH, SYSREG_VALUE, 0},
     {2, 0, 0, 2, 2, 2, 2, BOTH, SYSREG_MDSCR, 0},

@@ -32,6 +32,8 @@ enum sysreg_action {
     SYSREG_SGI,       // ICC_SGI1R_EL1
     SYSREG_SGI_OTHER, // ICC_SGI0R_EL1, ICC_ASGI1R_EL1
     SYSREG_SET_WAY,   // cache maintenance by set and way
+    SYSREG_STAGE1,    // a register of stage 1, whose writes trap while HCR_EL2.TVM is set; see
+                      // sysreg_access.id
     SYSREG_MDSCR,     // MDSCR_EL1, of which the bits MDSCR_GUEST_MASK are the guest's
     SYSREG_CNTP_CTL,
     SYSREG_CNTP_CVAL,
