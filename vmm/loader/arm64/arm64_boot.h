@@ -22,7 +22,8 @@ struct arm64_boot_state {
 // where the device tree does: all of it below 4 GiB is best known, and a tree takes at most 2 MiB.
 // `machine` is the machine's description without command line and ramdisk, which come from the
 // request. The reason in the request tells what is wrong with the kernel, the ramdisk or the
-// overlay (IO_DATA_INTEGRITY, NOT_SUPPORTED, NO_MEMORY, OUT_OF_RANGE, NO_SPACE) or with the map
+// overlay (IO_DATA_INTEGRITY, NOT_SUPPORTED, NO_MEMORY, OUT_OF_RANGE; what fdt_overlay_apply
+// gives) or with the map
 // (INVALID_ARGS).
 mx_status_t arm64_boot_load(const struct boot_request *request, const struct boot_range *tree_room,
                             const struct device_tree_config *machine,
