@@ -42,6 +42,8 @@ FILES = {
     'bad_kernel_short_elf': ({}, {'vmlinuz': b'\x7fELF'}, r'kernel: (truncated: only 4 bytes|neither an arm64 Image)'),
     'bad_ramdisk_missing': ({'ramdisk': 'data/none'}, {}, r'ramdisk: data/none: there is no such file'),
     'bad_ramdisk_empty': ({'ramdisk': 'data/initrd'}, {'initrd': b''}, r'ramdisk: data/initrd: the file is empty'),
+    'bad_overlay_missing': ({'dtb-overlay': 'data/none'}, {}, r'dtb-overlay: data/none: there is no such file'),
+    'bad_overlay_empty': ({'dtb-overlay': 'data/o.dtbo'}, {'o.dtbo': b''}, r'dtb-overlay: data/o.dtbo: the file is empty'),
     'bad_disk_missing': ({'block': 'data/none,ro'}, {}, r'block: data/none: there is no such file'),
     'bad_disk_empty': ({'block': 'data/disk,ro'}, {'disk': b''}, r'block: data/disk: the file is empty'),
     'bad_disk_odd': ({'block': 'data/disk,ro'}, {'disk': bytes(1000)}, r'block: data/disk: .*multiple of 512'),

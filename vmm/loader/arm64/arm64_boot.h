@@ -18,12 +18,12 @@ struct arm64_boot_state {
     struct boot_range device_tree;
 };
 
-// Fills guest memory and *state. The request's RAM is where kernel and ramdisk may go, `tree_room`
-// where the device tree does: all of it below 4 GiB is best known, and a tree takes at most 2 MiB.
-// `machine` is the machine's description without command line and ramdisk, which come from the
-// request. The reason in the request tells what is wrong with the kernel, the ramdisk or the
-// overlay (IO_DATA_INTEGRITY, NOT_SUPPORTED, NO_MEMORY, OUT_OF_RANGE, NO_SPACE) or with the map
-// (INVALID_ARGS).
+// Fills guest memory and *state. The request's RAM is where kernel and ramdisk may go (the ramdisk
+// below 4 GiB), `tree_room` is where the device tree goes, apart from it, below 4 GiB and at most
+// 2 MiB. `machine` is the machine's description without command line and ramdisk, which come from
+// the request. The reason in the request tells what is wrong with the kernel, the ramdisk or the
+// overlay (IO_DATA_INTEGRITY, NOT_SUPPORTED, NO_MEMORY, OUT_OF_RANGE; what fdt_overlay_apply gives)
+// or with the map (INVALID_ARGS; BUFFER_TOO_SMALL: no room for the tree).
 mx_status_t arm64_boot_load(const struct boot_request *request, const struct boot_range *tree_room,
                             const struct device_tree_config *machine,
                             struct arm64_boot_state *state) MX_MUST_CHECK;
