@@ -20,8 +20,10 @@ extern const uint64_t machine_high_ram_base;
 // Whether a doorbell is cheaper by an I/O port than in memory.
 extern const bool machine_has_io_ports;
 
-// Makes all platform devices and their traps.
-MX_MUST_CHECK mx_status_t machine_create(struct guest *guest, struct machine **out);
+// Makes all platform devices and their traps. On failure `reason` may get a line for the user;
+// NOT_SUPPORTED: the machine cannot be as the configuration has it.
+MX_MUST_CHECK mx_status_t machine_create(struct guest *guest, struct machine **out, char *reason,
+                                         size_t reason_bytes);
 // Puts a PCI device on the bus, with its pin connected. NO_RESOURCES: no slot is free.
 MX_MUST_CHECK mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device);
 // Where a message that a device may send, from its MSI-X table, goes; lock held. False: nothing

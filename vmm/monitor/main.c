@@ -70,8 +70,8 @@ static mx_status_t create(void)
         return status;
     }
     if (status == MX_OK)
-        status = machine_create(&guest, &guest.machine);
-    return step("guest", status);
+        status = machine_create(&guest, &guest.machine, message, sizeof(message));
+    return status == MX_OK || message[0] != '\0' ? status : step("guest", status);
 }
 
 static mx_status_t start_device(const char *program, unsigned queue_count)

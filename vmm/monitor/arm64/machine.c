@@ -193,7 +193,8 @@ static mx_status_t init_power_button(struct machine *machine)
     return MX_OK;
 }
 
-mx_status_t machine_create(struct guest *guest, struct machine **out)
+mx_status_t machine_create(struct guest *guest, struct machine **out, char *reason,
+                           size_t reason_bytes)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
 
@@ -203,7 +204,7 @@ mx_status_t machine_create(struct guest *guest, struct machine **out)
     pci_host_init(&machine->pci, &pci_ops, machine);
     mx_status_t status = system_timer_init(&machine->timers, guest);
     if (status == MX_OK)
-        status = machine_init_gic(machine);
+        status = machine_init_gic(machine, reason, reason_bytes);
     if (status == MX_OK)
         status = init_serial(machine);
     if (status == MX_OK)

@@ -54,9 +54,10 @@ struct machine {
 
 // --- machine_gic.c ------------------------------------------------------------------------------
 
-// Finds out which GIC the guest has and makes its models. NOT_SUPPORTED with a line in the log:
-// more vCPUs than it can have.
-MX_MUST_CHECK mx_status_t machine_init_gic(struct machine *machine);
+// Finds out which GIC the guest has and makes its models. NOT_SUPPORTED with a reason: more vCPUs than
+// it can have.
+MX_MUST_CHECK mx_status_t machine_init_gic(struct machine *machine, char *reason,
+                                           size_t reason_bytes);
 // An SPI that is asserted while the device holds it so.
 MX_MUST_CHECK mx_status_t machine_make_line(struct machine *machine, uint32_t intid,
                                             struct irq_line *line);

@@ -3,6 +3,7 @@
 #include "vmm/monitor/arm64/machine.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include <machina/gic.h>
 #include <machina/syscalls.h>
@@ -150,7 +151,7 @@ static mx_status_t init_v3(struct machine *machine)
     return MX_OK;
 }
 
-mx_status_t machine_init_gic(struct machine *machine)
+mx_status_t machine_init_gic(struct machine *machine, char *reason, size_t reason_bytes)
 {
     const struct guest *guest = machine->guest;
     uint32_t version;
@@ -169,7 +170,8 @@ mx_status_t machine_init_gic(struct machine *machine)
         return init_v3(machine);
     if (guest->config.cpu_count <= ARM64_V2_CPUS_MAX)
         return init_v2(machine);
-    guest_log(machine->guest, "vmm: with the GICv2 that this host has a guest has at most %u vCPUs",
-              ARM64_V2_CPUS_MAX);
+    snprintf(reason, reason_bytes,
+             "cpus: with the GICv2 that this host has, a guest has at most %u vCPUs",
+             ARM64_V2_CPUS_MAX);
     return MX_ERR_NOT_SUPPORTED;
 }

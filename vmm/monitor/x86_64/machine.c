@@ -342,11 +342,14 @@ static mx_status_t init_clocks(struct machine *machine)
     return status;
 }
 
-mx_status_t machine_create(struct guest *guest, struct machine **out)
+mx_status_t machine_create(struct guest *guest, struct machine **out, char *reason,
+                           size_t reason_bytes)
 {
     struct machine *machine = calloc(1, sizeof(*machine));
     const struct i8042_host keyboard_host = {.reset = reset, .context = machine};
 
+    (void)reason;
+    (void)reason_bytes;
     if (!machine)
         return MX_ERR_NO_MEMORY;
     machine->guest = guest;
