@@ -400,6 +400,27 @@ GUEST_BEGIN send_sgi
 	DONE
 GUEST_END send_sgi
 
+// GUEST_DATA[0] SGIs to itself, each taken before the next.
+GUEST_BEGIN self_sgi
+	GIC_ON
+	msr daifclr, #2
+	ADDRESS x10, GUEST_DATA
+	ADDRESS x11, GUEST_RESULTS
+	ldr x12, [x10]
+	mov x14, #0
+1:	add x14, x14, #1
+	movz x0, #0x500, lsl #16
+	movk x0, #1
+	msr S3_0_C12_C11_5, x0		// ICC_SGI1R_EL1
+	isb
+2:	ldr x13, [x11, #RESULT_IRQ_COUNT]
+	cmp x13, x14
+	b.lo 2b
+	cmp x14, x12
+	b.lo 1b
+	DONE
+GUEST_END self_sgi
+
 // --- code that the test wrote ---------------------------------------------------------------------------
 GUEST_BEGIN call_written
 	ADDRESS x10, GUEST_DATA

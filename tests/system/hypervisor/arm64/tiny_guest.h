@@ -44,6 +44,7 @@ TINY_GUEST(wfi_masked);
 TINY_GUEST(level);
 TINY_GUEST(timer);
 TINY_GUEST(send_sgi);
+TINY_GUEST(self_sgi);
 TINY_GUEST(call_written);
 TINY_GUEST(second);
 TINY_GUEST(translate);
