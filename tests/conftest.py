@@ -1,9 +1,10 @@
-"""One runner for all of Machina's tests: `/usr/bin/python3 -m pytest tests`.
+"""The runner of Machina's tests on one architecture: `/usr/bin/python3 -m pytest tests`; tests/run does it for all of them.
 
   unit/         NAME_test.c   programs of the host, each TEST an item        (harness/programs.py)
   fuzz/         NAME_fuzz.c   fuzz targets, run briefly
-  system/       NAME_test.c   programs that Machina runs, each TEST an item
   scripts/      test_*.py     the scripts of scripts/ and packages/
+  packages/     test_*.py     the packages by themselves, in plain QEMU
+  system/       NAME_test.c   programs that Machina runs, each TEST an item
   integration/  test_*.py     Machina in QEMU, driven by its console         (harness/machine.py)
 
 The last line that is printed is `N passed, N failed`.
@@ -17,10 +18,10 @@ import sys
 
 import pytest
 
-from harness import machine, programs
+from harness import architectures, machine, programs
 from harness.paths import TOP
 
-ORDER = ['unit', 'fuzz', 'scripts', 'system', 'integration']
+ORDER = ['unit', 'fuzz', 'scripts', 'packages', 'system', 'integration']
 
 
 def pytest_addoption(parser):
@@ -37,17 +38,28 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.host_build = pathlib.Path(config.getoption('host_build')).resolve()
-    config.log_folder = TOP / 'build' / config.getoption('arch') / 'test-logs'
+    config.architecture = architectures.chosen(config)
+    config.log_folder = TOP / 'build' / config.architecture.name / config.architecture.logs
     config.executor = concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count())
 
 
 def pytest_report_header(config):
     _, acceleration = machine.choose_acceleration(config)
-    return f'machina: {config.getoption("arch")}, {acceleration}'
+    return f'machina: {config.architecture.name}, {acceleration}'
 
 
 def pytest_collect_file(file_path, parent):
     return programs.collect_file(file_path, parent)
+
+
+def pytest_generate_tests(metafunc):
+    for mark in metafunc.definition.iter_markers('of_architecture'):
+        names, field = mark.args
+        metafunc.parametrize(names, getattr(metafunc.config.architecture, field))
+
+
+def is_of_architecture(item):
+    return all(item.config.architecture.name in mark.args for mark in item.iter_markers('only'))
 
 
 def pytest_collection_modifyitems(items):
@@ -55,7 +67,7 @@ def pytest_collection_modifyitems(items):
         folder = item.path.relative_to(TOP / 'tests').parts[0]
         return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
-    items.sort(key=rank)
+    items[:] = sorted(filter(is_of_architecture, items), key=rank)
 
 
 def pytest_collection_finish(session):
@@ -83,6 +95,12 @@ def print_closing_line(config):
 
 
 # --- fixtures for integration tests --------------------------------------------------------------
+
+
+@pytest.fixture(scope='session')
+def architecture(request):
+    """What differs between architectures (harness/architectures.py)."""
+    return request.config.architecture
 
 
 class SharedMachine:

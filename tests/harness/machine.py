@@ -25,9 +25,9 @@ def plain_text(text):
 def choose_acceleration(config):
     """The options for scripts/qemu, and a line that says which acceleration they mean and why."""
     wanted = config.getoption('accel')
-    if config.getoption('arch') != 'x64':
+    if config.architecture.name != 'x64':
         gic = config.getoption('gic')
-        return ['-G', gic], f'GICv{gic}, software emulation (nested KVM is for x64)'
+        return [], f'GICv{gic}, software emulation (nested KVM is for x64)'
     if wanted == 'tcg':
         return [], 'software emulation (as asked for)'
     check = subprocess.run([TOP / 'scripts/has-nested-kvm'], capture_output=True, text=True, check=False)
@@ -49,8 +49,8 @@ class Machina:
         accelerated, _ = choose_acceleration(config)
         if images is not None:
             accelerated = [*accelerated, '-b', str(images)]
-        command = ['-a', config.getoption('arch'), '-s', str(cpus), '-m', memory, '-c', cmdline, *accelerated,
-                   '--', '-no-reboot', *qemu_options]
+        command = ['-a', config.architecture.name, *config.architecture.qemu_options, '-s', str(cpus), '-m', memory,
+                   '-c', cmdline, *accelerated, '--', '-no-reboot', *qemu_options]
         log_path.parent.mkdir(parents=True, exist_ok=True)
         self.cpu_count = cpus
         self.log_path = log_path
@@ -127,7 +127,7 @@ class Machina:
 
 def run_system_test(config, name):
     """Boots Machina with a system test program in place of the shell; returns its output and, if the run failed, how."""
-    images = TOP / 'build' / config.getoption('arch') / 'test'
+    images = TOP / 'build' / config.architecture.name / 'test'
     machine = Machina(config, config.log_folder / f'{name}.log', memory='1G', cmdline=f'machina.run={name}',
                       images=images)
     started = time.monotonic()

@@ -13,6 +13,8 @@ import subprocess
 
 import pytest
 
+from harness.architectures import GIC_PROGRAMS
+
 # TEST, or a macro of a fixture that ends in it.
 TEST_DEFINITION = re.compile(r'^(?:[A-Z]+_)?TEST\((\w+)\)', re.MULTILINE)
 RESULT_LINE = re.compile(r'^(ok|FAIL) (\w+)$')
@@ -118,6 +120,12 @@ class UnitTestFile(ProgramFile):
 class SystemTestFile(ProgramFile):
     """tests/system/**/NAME_test.c: a program that Machina runs instead of its shell."""
 
+    def collect(self):
+        for item in super().collect():
+            if self.path.stem in GIC_PROGRAMS:
+                item.add_marker('gic')
+            yield item
+
     def run_program(self):
         # Imported here: the host's tests need no pexpect.
         from harness.machine import run_system_test
@@ -178,15 +186,19 @@ class FuzzTest(pytest.Item):
 
 FILE_CLASSES = [('unit', '_test.c', UnitTestFile), ('fuzz', '_fuzz.c', FuzzFile), ('system', '_test.c', SystemTestFile),
                 ('hypervisor', '_test.c', SystemTestFile)]
+# Folders in hypervisor/ with what the guests of one architecture can do.
+ARCHITECTURE_FOLDERS = ['x86_64', 'arm64']
 
 
 def collect_file(file_path, parent):
     """The collector for a C test source, or None for any other file."""
-    # What only one architecture's guests can do: tests/system/hypervisor/arm64.
-    if file_path.parent.name == parent.config.getoption('arch') and file_path.name.endswith('_test.c'):
-        return SystemTestFile.from_parent(parent, path=file_path)
+    parent_folder = file_path.parent
+    if parent_folder.name in ARCHITECTURE_FOLDERS:
+        if parent_folder.name != parent.config.architecture.folder:
+            return None
+        parent_folder = parent_folder.parent
     for folder, ending, file_class in FILE_CLASSES:
-        if file_path.parent.name == folder and file_path.name.endswith(ending):
+        if parent_folder.name == folder and file_path.name.endswith(ending):
             return file_class.from_parent(parent, path=file_path)
     return None
 

@@ -2,6 +2,7 @@
 
   linux_guest   the product's
   fast_guest    the same with its kernel uncompressed (on x86-64 started by the PVH entry) and test disks beside its root
+  gzip_guest    arm64: linux_guest with its kernel as a gzip file
   tiny_guest    guests/tiny_guest.c, which does one thing and starts in no time
   bad_*         packages with one fault each (bad_packages.py)
 """
@@ -69,6 +70,16 @@ def make_fast_guest(product, folder):
              config['cmdline'] + ' norandmaps', folder)
 
 
+def make_gzip_guest(product, folder):
+    """The product's package with its kernel compressed, which Debian's is not."""
+    shutil.copytree(product, folder)
+    path = folder / 'data/guest.cfg'
+    config = json.loads(path.read_text())
+    kernel = folder / config['kernel']
+    run_tool('gzip', '-1', kernel)
+    path.write_text(json.dumps({**config, 'kernel': config['kernel'] + '.gz'}))
+
+
 def fingerprint(*paths):
     """Changes when any of the files does."""
     digest = hashlib.sha256()
@@ -83,13 +94,15 @@ def make_packages(arch, product, folder):
     folder.mkdir(parents=True)
     make_tiny_guest(arch, folder / 'tiny_guest')
     make_fast_guest(product, folder / 'fast_guest')
+    if arch == 'arm64':
+        make_gzip_guest(product, folder / 'gzip_guest')
     bad_packages.make_all(product, folder)
 
 
 @pytest.fixture(scope='session')
 def images(request):
     """The folder with machina.bin and machina.zbi for `scripts/qemu -b`."""
-    arch = request.config.getoption('arch')
+    arch = request.config.architecture.name
     build = TOP / 'build' / arch
     product = build / 'packages/linux_guest'
     folder = build / 'test-packages'

@@ -36,7 +36,7 @@ def test_guest_without_devices_has_none(machina):
     machina.run(f'guest stop -f {linux.id}')
 
 
-def test_guest_has_the_machines_time(boot_machina):
+def test_guest_has_the_machines_time(architecture, boot_machina):
     machine = boot_machina(qemu_options=['-rtc', f'base={BASE}'])
     started = time.monotonic()
     linux = LinuxGuest(machine, 'fast_guest', '--cpus 2')
@@ -55,9 +55,10 @@ def test_guest_has_the_machines_time(boot_machina):
     assert abs(after[1] - before[1] - elapsed) < 1.7
     # No clock source was given up as unstable.
     assert 'unstable' not in linux.run('dmesg')
-    assert re.search(r'kvm-clock|tsc', linux.run('cat /sys/devices/system/clocksource/clocksource0/current_clocksource'))
+    assert re.search(architecture.clock_source, linux.run('cat /sys/devices/system/clocksource/clocksource0/current_clocksource'))
 
 
+@pytest.mark.gic
 def test_four_vcpus_come_up(machina):
     linux = LinuxGuest(machina, 'fast_guest', '--cpus 4')
     assert linux.run('nproc') == '4\n'
@@ -72,6 +73,7 @@ def test_four_vcpus_come_up(machina):
     assert machina.run(f'guest stop {linux.id}') == f'guest {linux.id} ended: powered off\n'
 
 
+@pytest.mark.gic
 @pytest.mark.parametrize('cpus', [1, 8])
 def test_host_of_any_size_runs_guests(boot_machina, cpus):
     machine = boot_machina(cpus=cpus)
@@ -117,22 +119,32 @@ def test_two_guests_with_four_vcpus_share_the_cpus_fairly(boot_machina):
         machina.run(f'guest stop -f {guest.id}')
 
 
-def test_kernel_finds_nothing_wrong_with_its_cpus(machina):
+@pytest.mark.gic
+def test_kernel_finds_nothing_wrong_with_its_cpus(architecture, machina):
     linux = LinuxGuest(machina, 'fast_guest', '--cpus 2')
-    # Level 4 is a warning. Not counted: the file system's year 2038, PCI without ports, and that a loaded host let it wait.
-    harmless = 'until 2038|No config space access|Long readout interval'
+    # Level 4 is a warning.
     warnings = [line for line in linux.run('dmesg -r').splitlines() if re.match(r'<[0-4]>', line)]
-    assert [line for line in warnings if not re.search(harmless, line)] == []
-    if 'xsave' in linux.run('grep -m1 flags /proc/cpuinfo'):
-        assert 'Enabled xstate features' in linux.run('dmesg')
+    assert [line for line in warnings if not re.search(architecture.harmless_warnings, line)] == []
+    for command in architecture.cpu_checks:
+        linux.run(command)
     machina.send('poweroff\r')
     linux.wait_end()
 
 
-@pytest.mark.parametrize('cmdline, controller', [('pci=nomsi', r'IO-APIC.*fasteoi'), ('noapic pci=nomsi', 'XT-PIC')])
-def test_disk_interrupts_by_the_pci_pin_of_either_controller(machina, cmdline, controller):
+@pytest.mark.gic
+def test_disk_interrupts_by_messages(architecture, machina):
+    linux = LinuxGuest(machina, 'fast_guest', '--cpus 2')
+    assert re.search(architecture.message_interrupts, linux.run('cat /proc/interrupts'))
+    assert linux.run('dd if=/dev/vdb bs=64k 2>/dev/null | wc -c') == '1048576\n'
+    machina.send('poweroff\r')
+    assert linux.wait_end() == 'powered off'
+
+
+@pytest.mark.gic
+@pytest.mark.of_architecture('cmdline, interrupts', 'pin_interrupts')
+def test_disk_interrupts_by_the_pci_pin(machina, cmdline, interrupts):
     linux = LinuxGuest(machina, 'fast_guest', f'--cmdline-add "{cmdline}"')
     assert linux.run('head -c 16 /dev/vdb') == 'sector 00000000\n'
-    assert re.search(rf'{controller}.* virtio', linux.run('cat /proc/interrupts'))
+    assert re.search(interrupts, linux.run('cat /proc/interrupts'))
     machina.send('poweroff\r')
     assert linux.wait_end() == 'powered off'

@@ -18,10 +18,11 @@ menuentry Machina {
 """
 
 
+pytestmark = pytest.mark.only('x64')
+
+
 @pytest.fixture
-def grub_disk(request, tmp_path):
-    if request.config.getoption('arch') != 'x64':
-        pytest.skip('GRUB starts Machina on PCs')
+def grub_disk(tmp_path):
     build = TOP / 'build/x64'
     tree = tmp_path / 'tree'
     (tree / 'boot/grub').mkdir(parents=True)

@@ -12,12 +12,13 @@ WARM_UP_COUNT = 20  # more than the manager keeps of guests that ended
 
 
 @pytest.fixture
-def neighbour(machina):
+def neighbour(architecture, machina):
     """A guest that must not notice what happens to the others; it counts loops of its own."""
-    guest = guests.launch_detached(machina, 'tiny_guest', '--cmdline "in 4000000000"')
+    work, column = architecture.steady_work
+    guest = guests.launch_detached(machina, 'tiny_guest', f'--cmdline "{work} 4000000000"')
 
     def work_done():
-        return guests.sample(machina, f'--guest {guest}')['vcpus'][0]['io']
+        return guests.sample(machina, f'--guest {guest}')['vcpus'][0][column]
 
     first = work_done()
     yield guest
@@ -36,11 +37,7 @@ def process_ids(machine, name):
     return [int(line.split(None, 1)[0]) for line in machine.run('ps').splitlines()[1:] if re.search(rf' {name}( \d+)?$', line)]
 
 
-@pytest.mark.parametrize('work, reason', [
-    ('triple', r'triple fault|shutdown'),
-    ('jump', r'.'),
-    ('poweroff', r'powered off'),
-])
+@pytest.mark.of_architecture('work, reason', 'ends')
 def test_guest_ends_by_itself_with_its_reason(machina, neighbour, work, reason):
     guest = guests.launch_detached(machina, 'tiny_guest', f'--cmdline {work}')
     told = end_of(machina, guest)

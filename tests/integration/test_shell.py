@@ -146,7 +146,7 @@ def test_ps_tells_of_every_process_of_a_guest(machina):
     assert guests.wait_until(machina, lambda: len(machina.run('ps').splitlines()) == len(before.splitlines()))
 
 
-def test_free_adds_up_and_sees_guest_memory(machina):
+def test_free_adds_up_and_sees_guest_memory(architecture, machina):
     def amounts():
         rows = re.findall(r'^ *(\w[\w ]*?)  +.* (\d+) KiB$', machina.run('free'), re.MULTILINE)
         return {name: int(kib) for name, kib in rows}
@@ -157,7 +157,7 @@ def test_free_adds_up_and_sees_guest_memory(machina):
     assert before['used'] < 16 << 10
     # Eight MiB that the guest touches, and not the rest of its memory.
     guest = guests.launch_detached(machina, 'tiny_guest', '--memory 1G --cmdline "touch 2048"')
-    guests.wait_until(machina, lambda: guests.sample(machina, f'--guest {guest}')['vcpus'][0]['hlt'])
+    guests.wait_until(machina, lambda: guests.sample(machina, f'--guest {guest}')['vcpus'][0][architecture.halt_column])
     during = amounts()
     machina.run(f'guest stop -f {guest}')
     assert 8 << 10 <= during['used'] - before['used'] < 24 << 10
@@ -191,6 +191,7 @@ def test_scheduling_counters_per_cpu(machina):
     assert len(lines) == machina.cpu_count
 
 
+@pytest.mark.gic
 def test_machine_switches_off_and_starts_again(boot_machina):
     machine = boot_machina()
     machine.send('poweroff\r')

@@ -23,7 +23,7 @@ QEMU = {
 
 @pytest.fixture(scope='module')
 def arch(request):
-    return request.config.getoption('arch')
+    return request.config.architecture.name
 
 
 @pytest.fixture(scope='module')
