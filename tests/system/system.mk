@@ -16,8 +16,7 @@ TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs
 	tests/system/programs/$(ARCH_DIR)/privileged.c
 
 -include tests/system/hypervisor/hypervisor.mk
-TEST_SRCS_test_child += $(if $(filter x86_64,$(ARCH_DIR)),tests/system/programs/guest_actions.c $(GUEST_FIXTURE),\
-	tests/system/programs/no_guest_actions.c tests/system/child.c)
+TEST_SRCS_test_child += tests/system/programs/guest_actions.c $(GUEST_FIXTURE)
 -include tests/bench/bench.mk
 
 # $(1): a program's name.
@@ -42,5 +41,5 @@ $B/test/machina.zbi: $B/machina.zbi $(TEST_BINARIES)
 $B/test/machina.bin: $B/machina.bin
 	ln -sf ../machina.bin $@
 
-# <arch_faults.h>, <arch_machine.h>
-$B/user-obj/tests/system/%.o: USER_CFLAGS += -Itests/system/programs/$(ARCH_DIR)
+# <arch_faults.h>, <arch_machine.h>, <arch_guests.h>
+$B/user-obj/tests/%.o: USER_CFLAGS += -Itests/system/programs/$(ARCH_DIR) -Itests/system/hypervisor/$(ARCH_DIR)

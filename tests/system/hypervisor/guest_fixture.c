@@ -13,7 +13,6 @@
 #include "tests/system/child.h"
 
 #define RUN_TIMEOUT MX_SEC(5)
-#define EXIT_KEY    1
 #define WATCHED_MAX 8
 
 // --- the watchdog: kicks vCPUs whose guests run too long
@@ -69,14 +68,6 @@ static void watch_stop(struct watched *entry)
 // --- making
 // ---------------------------------------------------------------------------------------
 
-static bool set_exit_trap(const struct guest_fixture *fixture)
-{
-    struct mx_trap trap = {
-        .kind = MX_TRAP_IO, .addr = GUEST_PORT_EXIT, .size_bytes = 16, .key = EXIT_KEY};
-
-    return mx_guest_set_trap(fixture->guest, &trap) == MX_OK;
-}
-
 bool guest_create(struct guest_fixture *fixture)
 {
     mx_handle_t resource = startup_handle_look(MX_STARTUP_RESOURCE, MX_RESOURCE_HYPERVISOR);
@@ -89,7 +80,9 @@ bool guest_create(struct guest_fixture *fixture)
         status = mx_aspace_map(fixture->aspace,
                                MX_MAP_READ | MX_MAP_WRITE | MX_MAP_EXECUTE | MX_MAP_SPECIFIC,
                                fixture->memory, 0, GUEST_RAM_BYTES, &addr);
-    if (status != MX_OK || fixture->ram == NULL || !set_exit_trap(fixture)) {
+    if (status == MX_OK)
+        status = guest_setup_exit(fixture);
+    if (status != MX_OK || fixture->ram == NULL) {
         printf("# no guest: %s\n", mx_status_string(status));
         guest_destroy(fixture);
         return false;
@@ -174,13 +167,10 @@ bool guest_run(mx_handle_t vcpu, uint32_t *value)
         printf("# mx_vcpu_enter: %s\n", mx_status_string(status));
         return false;
     }
-    if (packet.type != MX_VCPU_PACKET_IO || packet.io.is_input ||
-        packet.io.port != GUEST_PORT_EXIT) {
-        print_packet(&packet);
-        return false;
-    }
-    *value = (uint32_t)packet.io.data;
-    return true;
+    if (guest_is_exit(&packet, value))
+        return true;
+    print_packet(&packet);
+    return false;
 }
 
 bool guest_finishes(const struct guest_fixture *fixture)
@@ -192,16 +182,6 @@ bool guest_finishes(const struct guest_fixture *fixture)
     if (value != GUEST_DONE)
         printf("# the guest ended with 0x%x\n", value);
     return value == GUEST_DONE;
-}
-
-volatile struct guest_results *guest_results(const struct guest_fixture *fixture)
-{
-    return (volatile struct guest_results *)(fixture->ram + GUEST_RESULTS);
-}
-
-volatile struct guest_interrupt_log *guest_log(const struct guest_fixture *fixture)
-{
-    return (volatile struct guest_interrupt_log *)(fixture->ram + GUEST_LOG);
 }
 
 volatile uint64_t *guest_data(const struct guest_fixture *fixture)

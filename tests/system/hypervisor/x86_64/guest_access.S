@@ -37,6 +37,29 @@
         GUEST_END io_string
 
 // The instructions of the test's packets: a store of 4 bytes, a load of 8, and one that reads and writes.
+// Exits with 1, 2, 3 ...
+        GUEST_BEGIN exits
+        movl    $1, %eax
+        movw    $GUEST_PORT_EXIT, %dx
+1:      outl    %eax, %dx
+        incl    %eax
+        jmp     1b
+        GUEST_END exits
+
+// Accesses that wait for an answer: decoded by the kernel and not.
+        GUEST_BEGIN asks
+        movl    $GUEST_DEVICE, %edi
+        movl    %eax, 16(%rdi)
+        movq    24(%rdi), %rcx
+        movw    $GUEST_PORT_TEST, %dx
+        inb     %dx, %al
+        inw     %dx, %ax
+        inl     %dx, %eax
+        outl    %eax, %dx
+        orl     $1, 32(%rdi)
+        DONE
+        GUEST_END asks
+
         GUEST_BEGIN memory_access
         movl    $GUEST_DEVICE, %edi
         movl    $0x12345678, %eax

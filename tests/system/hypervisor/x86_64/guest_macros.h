@@ -1,7 +1,7 @@
 // How guests begin, end and talk. Assembly only.
 #pragma once
 
-#include "tests/system/hypervisor/guests.h"
+#include <arch_guests.h>
 
 // A guest is position-independent code between guest_NAME and guest_NAME_end. rbx: GUEST_RESULTS.
         .macro  GUEST_BEGIN name

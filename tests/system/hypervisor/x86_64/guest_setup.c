@@ -4,7 +4,11 @@
 
 #include <string.h>
 
+#include <machina/syscalls.h>
+
 #include "tests/system/hypervisor/guest_fixture.h"
+
+#define EXIT_KEY 1
 
 #define ENTRY_PRESENT (1u << 0)
 #define ENTRY_WRITE   (1u << 1)
@@ -15,6 +19,33 @@
 #define TASK_STATE_LIMIT  0x67
 #define INTERRUPT_GATE    UINT64_C(0x8e00)
 #define VECTOR_CODE_BYTES 16
+
+mx_status_t guest_setup_exit(const struct guest_fixture *fixture)
+{
+    struct mx_trap trap = {
+        .kind = MX_TRAP_IO, .addr = GUEST_PORT_EXIT, .size_bytes = 16, .key = EXIT_KEY};
+
+    return mx_guest_set_trap(fixture->guest, &trap);
+}
+
+bool guest_is_exit(const struct mx_vcpu_packet *packet, uint32_t *value)
+{
+    if (packet->type != MX_VCPU_PACKET_IO || packet->io.is_input ||
+        packet->io.port != GUEST_PORT_EXIT)
+        return false;
+    *value = (uint32_t)packet->io.data;
+    return true;
+}
+
+volatile struct guest_results *guest_results(const struct guest_fixture *fixture)
+{
+    return (volatile struct guest_results *)(fixture->ram + GUEST_RESULTS);
+}
+
+volatile struct guest_interrupt_log *guest_log(const struct guest_fixture *fixture)
+{
+    return (volatile struct guest_interrupt_log *)(fixture->ram + GUEST_LOG);
+}
 
 static void set_entry(uint8_t *ram, uint64_t table, unsigned index, uint64_t value)
 {

@@ -1,4 +1,7 @@
-// The guests, and the layout of guest memory. Shared with assembly.
+// The guests of x86-64, and the layout of their memory. Shared with assembly.
+//
+// A guest talks by port GUEST_PORT_EXIT. Exceptions that it does not expect end it on
+// GUEST_PORT_EXCEPTION. Its results are in the memory at GUEST_RESULTS.
 #pragma once
 
 #define GUEST_RAM_BYTES 0x400000
@@ -34,6 +37,8 @@
 #define GUEST_USER_CODE       0x3b
 
 #ifndef __ASSEMBLER__
+#include <stdint.h>
+
 struct guest_code {
     const char *start, *end;
 };
@@ -42,6 +47,28 @@ struct guest_code {
     extern const char guest_##name[], guest_##name##_end[]; \
     static const struct guest_code code_##name              \
         __attribute__((unused)) = {guest_##name, guest_##name##_end};
-#include "tests/system/hypervisor/guest_list.h"
+#include "tests/system/hypervisor/x86_64/guest_list.h"
 #undef GUEST
+
+// The reason under which exits with a value are counted.
+#define GUEST_EXIT_REASON MX_GUEST_EXIT_IO
+
+// What the handlers of guest_vectors.S leave behind, at GUEST_RESULTS; see there.
+struct guest_results {
+    uint32_t interrupt_count[256];
+    uint8_t free_use[0x400];
+    uint64_t error_code, fault_rip, fault_address; // of the last exception
+    uint32_t eoi_kind;                             // 0 none, 1 x2APIC, 2 xAPIC
+    uint32_t reserved;
+    uint64_t skip_bytes;     // not zero: exceptions are noted and skip this much
+    uint64_t skipped_vector; // the last one noted
+};
+struct guest_interrupt_log {
+    uint32_t count, reserved;
+    uint8_t vectors[256];
+};
+
+struct guest_fixture;
+volatile struct guest_results *guest_results(const struct guest_fixture *fixture);
+volatile struct guest_interrupt_log *guest_log(const struct guest_fixture *fixture);
 #endif

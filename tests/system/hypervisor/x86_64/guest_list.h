@@ -1,6 +1,8 @@
 // Every guest of ARCH/guest_*.S.
 GUEST(vectors)
 GUEST(done)
+GUEST(exits)
+GUEST(asks)
 GUEST(io_widths)
 GUEST(io_string)
 GUEST(memory_access)
