@@ -2,7 +2,7 @@
 #
 #   make            the kernel and the boot image for ARCH (x64, the default, or arm64), in build/ARCH
 #   make run        installs what is missing, builds, and starts Machina in QEMU on this terminal
-#   make test       all tests; PYTEST="-k NAME" chooses
+#   make test       all tests, of both architectures unless ARCH is given; PYTEST="-k NAME" chooses
 #   make bench      executed instructions of what matters, beside Linux KVM with QEMU
 #   make fuzz       every fuzz target, FUZZ_SECONDS each (default 600)
 #
@@ -12,6 +12,7 @@
 #   tests/fuzz      NAME_fuzz.c becomes build/host/fuzz/NAME_fuzz
 # What an architecture's kernel needs is in kernel/arch/ARCH/arch.mk, the user programs are listed in */*.mk.
 
+TEST_ARCHS := $(if $(filter undefined,$(origin ARCH)),x64 arm64,$(ARCH))
 ARCH ?= x64
 ARCH_DIR_x64 := x86_64
 ARCH_DIR_arm64 := arm64
@@ -138,8 +139,9 @@ run:
 	$(MAKE) all
 	scripts/qemu -a $(ARCH)
 
-test: all unit-tests fuzz-targets
-	/usr/bin/python3 -m pytest tests --arch $(ARCH) $(PYTEST)
+test: unit-tests fuzz-targets $H/mkzbi
+	for arch in $(TEST_ARCHS); do $(MAKE) ARCH=$$arch all || exit 1; done
+	tests/run $(addprefix --arch ,$(TEST_ARCHS)) $(PYTEST)
 
 bench: all
 	tests/bench/run
