@@ -1,5 +1,9 @@
-"""The runner's reading of what test programs print (harness/programs.py)."""
+"""The runner: its reading of what test programs print (harness/programs.py), and the sum of its parts (tests/run)."""
 
+import re
+import subprocess
+
+from harness.paths import TOP
 from harness.programs import Outcome
 
 GOOD = 'ok first\nok second\n2 passed, 0 failed\n'
@@ -41,3 +45,28 @@ def test_test_left_out_or_unknown_fails_the_end():
 
 def test_closing_line_that_counts_otherwise_fails_the_end():
     assert 'counts' in Outcome.parse('ok first\n2 passed, 0 failed\n').why_incomplete({'first'})
+
+
+# --- tests/run ------------------------------------------------------------------------------------
+
+
+def run_all(*arguments):
+    return subprocess.run([TOP / 'tests/run', *arguments], capture_output=True, text=True, check=False)
+
+
+def test_parts_are_added_up():
+    done = run_all('--arch', 'arm64', '-k', 'test_good_run_has_no_complaints')
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == '1 passed, 0 failed'
+    assert re.findall(r'^##### (.*)$(?<!minutes)', done.stdout, re.MULTILINE) == ['host', 'arm64, GICv3', 'arm64, GICv2']
+
+
+def test_no_test_at_all_is_a_failure():
+    done = run_all('-k', 'no_test_is_called_so')
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == '0 passed, 0 failed'
+
+
+def test_unknown_architecture_is_refused():
+    done = run_all('--arch', 'mips')
+    assert done.returncode == 1 and 'not "mips"' in done.stderr
