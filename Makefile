@@ -144,7 +144,7 @@ test: unit-tests fuzz-targets $H/mkzbi
 	tests/run $(addprefix --arch ,$(TEST_ARCHS)) $(PYTEST)
 
 bench: all
-	tests/bench/run
+	tests/bench/run --arch $(ARCH)
 
 fuzz: fuzz-targets
 	for target in $(FUZZ_TARGETS); do $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done

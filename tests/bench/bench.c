@@ -1,13 +1,14 @@
 // Executed instructions of what matters, printed as `bench: NAME MINIMUM MEDIAN` for
 // tests/bench/run.
 //
-// Run under -icount, where one tick of the time stamp counter is one instruction. Without arguments
-// all rows are measured; `bench linux` only starts the Linux guest, `bench device` is the program's
-// own second process.
+// Run under -icount, where the machine's clock counts instructions (ARCH/bench_arch.h). Without
+// arguments all rows are measured; `bench linux` only starts the Linux guest, `bench device` is the
+// program's own second process.
 
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/bench/device_process.h"
 #include "tests/bench/rows.h"
 
 int main(int argc, char **argv)
@@ -15,7 +16,7 @@ int main(int argc, char **argv)
     const char *what = argc > 1 ? argv[1] : "all";
 
     if (strcmp(what, "device") == 0)
-        return guest_rows_run_device();
+        return device_process_run();
     memory_rows_measure();
     if (strcmp(what, "linux") != 0) {
         host_rows_measure();

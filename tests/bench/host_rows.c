@@ -2,22 +2,13 @@
 
 #include <stdio.h>
 
+#include <bench_arch.h>
+
 #include <machina/syscalls.h>
 
 #include "tests/bench/rows.h"
 #include "tests/bench/samples.h"
 #include "tests/system/child.h"
-
-static uint64_t time_stamp_overhead(void)
-{
-    uint64_t values[SAMPLES_MAX];
-
-    for (size_t i = 0; i < SAMPLES_MAX; i++) {
-        uint64_t begin = time_stamp();
-        values[i] = time_stamp() - begin;
-    }
-    return samples_median(values, SAMPLES_MAX);
-}
 
 // A call that finds at once that there is nothing to do for it.
 static void null_call(void)
@@ -25,18 +16,28 @@ static void null_call(void)
     (void)mx_log_write(MX_HANDLE_INVALID, NULL, MX_LOG_LINE_SIZE + 1);
 }
 
+static uint64_t measure_once(void (*operation)(void))
+{
+    uint64_t begin = time_stamp();
+
+    for (unsigned i = 0; i < BENCH_REPETITIONS; i++)
+        operation();
+    return time_stamp() - begin;
+}
+
+static void do_nothing(void) {}
+
 static void measure(const char *name, void (*operation)(void))
 {
-    uint64_t values[SAMPLES_MAX];
+    uint64_t values[SAMPLES_MAX], nothing[SAMPLES_MAX];
 
     for (size_t i = 0; i < SAMPLES_WARM_UP; i++)
         operation();
     for (size_t i = 0; i < SAMPLES_MAX; i++) {
-        uint64_t begin = time_stamp();
-        operation();
-        values[i] = time_stamp() - begin;
+        nothing[i] = measure_once(do_nothing);
+        values[i] = measure_once(operation);
     }
-    samples_print(name, values, SAMPLES_MAX, time_stamp_overhead());
+    samples_print_repeated(name, values, nothing, SAMPLES_MAX, BENCH_REPETITIONS);
 }
 
 static struct child echo;

@@ -1,8 +1,10 @@
-// A Linux guest from its launch to user space and to its prompt: with the package's own command line, and
-// with one that asks the kernel for nothing, as the reference was measured; see rows.h.
+// A Linux guest from its launch to user space and to its prompt: with the package's own command
+// line, and with one that asks the kernel for nothing, as the reference was measured; see rows.h.
 
 #include <stdio.h>
 #include <string.h>
+
+#include <bench_arch.h>
 
 #include <machina/syscalls.h>
 #include <machina_user/guest_client.h>
@@ -18,7 +20,7 @@
 #define MEMORY_PAUSE MX_MSEC(500)
 
 // "cmdline" and its value, as GUEST_LAUNCH takes them.
-#define PLAIN_CMDLINE "cmdline\0console=ttyS0 quiet loglevel=3 root=/dev/vda rw"
+#define PLAIN_CMDLINE "cmdline\0console=" BENCH_LINUX_CONSOLE " quiet loglevel=3 root=/dev/vda rw"
 
 static const struct linux_boot {
     const char *override; // NULL: none
@@ -26,8 +28,7 @@ static const struct linux_boot {
     const char *user_space_row, *exits_row, *ready_row, *memory_row;
 } plain_boot = {PLAIN_CMDLINE,       sizeof(PLAIN_CMDLINE), "linux-plain-user-space",
                 "linux-plain-exits", "linux-plain-ready",   "linux-plain-memory-kib"},
-  package_boot = {NULL,          0,             "linux-user-space",
-                  "linux-exits", "linux-ready", "linux-memory-kib"};
+  package_boot = {NULL, 0, "linux-user-space", "linux-exits", "linux-ready", "linux-memory-kib"};
 
 static mx_handle_t manager;
 
@@ -44,8 +45,8 @@ static bool launch(const struct linux_boot *boot, uint32_t *id)
 
     if (boot->override != NULL)
         memcpy(request.override, boot->override, boot->override_bytes);
-    mx_status_t status = guest_client_call(manager, &request, sizeof(request.launch) + boot->override_bytes,
-                                           &reply, NULL);
+    mx_status_t status = guest_client_call(
+        manager, &request, sizeof(request.launch) + boot->override_bytes, &reply, NULL);
 
     if (status != MX_OK) {
         printf("bench: failed: launch: %s\n", mx_status_string(status));

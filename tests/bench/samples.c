@@ -30,6 +30,20 @@ void samples_print(const char *name, uint64_t *values, size_t count, uint64_t ov
     printf("bench: %s %lu %lu\n", name, less(values[0], overhead), less(median, overhead));
 }
 
+static uint64_t one_of(uint64_t value, unsigned repetitions)
+{
+    return (value + repetitions / 2) / repetitions;
+}
+
+void samples_print_repeated(const char *name, uint64_t *values, uint64_t *nothing, size_t count,
+                            unsigned repetitions)
+{
+    uint64_t overhead = samples_median(nothing, count), median = samples_median(values, count);
+
+    printf("bench: %s %lu %lu\n", name, one_of(less(values[0], overhead), repetitions),
+           one_of(less(median, overhead), repetitions));
+}
+
 void samples_print_value(const char *name, uint64_t value)
 {
     printf("bench: %s %lu %lu\n", name, value, value);

@@ -1,8 +1,8 @@
-// A memory-mapped load as a VMM completes it, with the VMM's own instruction emulation; see rows.h.
+// See device_access.h: the VMM's own instruction emulation.
+#include "tests/bench/x86_64/device_access.h"
 
 #include <string.h>
 
-#include "tests/bench/rows.h"
 #include "vmm/x86_64/emulate.h"
 
 #define SEGMENT_LONG (1u << 9)

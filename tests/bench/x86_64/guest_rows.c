@@ -1,15 +1,16 @@
-// Rows with a tiny guest, which takes the time stamps itself; see rows.h.
+// Rows with a tiny guest, which takes the time stamps itself; see tests/bench/rows.h.
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <machina/syscalls.h>
-#include <machina_user/process.h>
-#include <machina_user/startup.h>
+#include <bench_arch.h>
 
+#include <machina/syscalls.h>
+
+#include "tests/bench/device_process.h"
 #include "tests/bench/rows.h"
 #include "tests/bench/samples.h"
+#include "tests/bench/x86_64/device_access.h"
 #include "tests/system/child.h"
 #include "tests/system/hypervisor/guest_fixture.h"
 
@@ -19,14 +20,11 @@
 #include "tests/bench/x86_64/bench_guest_list.h"
 #undef GUEST
 
-#define ROUNDS        (SAMPLES_WARM_UP + SAMPLES_MAX)
 #define STAMPS        (0x1000 / 8) // of bench_device, index in guest_data()
 #define OFFSET_STAMPS (0x800 / 8)
 #define OFFSET_DONE   1
 #define LINE_VECTOR   0x41
 #define MSI_ADDRESS   UINT64_C(0xfee00000)
-#define DEVICE_PORT   MX_STARTUP_USER
-#define DEVICE_LINE   (MX_STARTUP_USER + 1)
 
 static struct guest_fixture guest;
 
@@ -106,50 +104,6 @@ static void measure(const char *name, const struct guest_code *code)
 // --- the device process
 // ---------------------------------------------------------------------------
 
-struct device_report {
-    uint64_t woken[ROUNDS], raised[ROUNDS];
-};
-
-int guest_rows_run_device(void)
-{
-    static struct device_report report;
-    mx_handle_t port = startup_handle_look(DEVICE_PORT, 0),
-                line = startup_handle_look(DEVICE_LINE, 0);
-    struct mx_port_packet packet;
-
-    if (mx_channel_write(startup_channel(), "r", 1, NULL, 0) != MX_OK)
-        return 1;
-    for (size_t i = 0; i < ROUNDS; i++) {
-        if (mx_port_wait(port, MX_TIME_INFINITE, &packet) != MX_OK)
-            return 1;
-        report.woken[i] = time_stamp();
-        // By then the guest is halted, as one that waits for its device is.
-        (void)mx_nanosleep(mx_clock_get_monotonic() + MX_USEC(100));
-        report.raised[i] = time_stamp();
-        if (mx_guest_irq_raise(line) != MX_OK)
-            return 1;
-    }
-    return mx_channel_write(startup_channel(), &report, sizeof(report), NULL, 0) == MX_OK ? 0 : 1;
-}
-
-static bool start_device(struct child *device, mx_handle_t port, mx_handle_t line)
-{
-    static const char *const argv[] = {"bench", "device"};
-    const struct process_handle handles[] = {{DEVICE_PORT, 0, port}, {DEVICE_LINE, 0, line}};
-    struct process_launch spec = {.job = own_job(),
-                                  .argv = argv,
-                                  .argc = 2,
-                                  .handles = handles,
-                                  .handle_count = 2,
-                                  .out_channel = &device->channel};
-    char byte;
-
-    return process_launch_file(&spec, "bin/bench", &device->process) == MX_OK &&
-           mx_object_wait_one(device->channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) ==
-               MX_OK &&
-           mx_channel_read(device->channel, &byte, 1, NULL, 0, NULL) == MX_OK;
-}
-
 // How far the guest's time stamp counter is ahead of the host's. The guest takes stamps around a
 // port read and the VMM around its answer; the ways out and in are taken to be of the same length.
 static bool find_offset(uint64_t *offset)
@@ -173,40 +127,25 @@ static bool find_offset(uint64_t *offset)
     return packet.type == MX_VCPU_PACKET_IO && packet.io.data == OFFSET_DONE;
 }
 
-static void print_device_rows(const struct device_report *report, uint64_t offset)
-{
-    uint64_t to_device[SAMPLES_MAX], to_guest[SAMPLES_MAX];
-
-    for (size_t i = 0; i < SAMPLES_MAX; i++) {
-        size_t round = SAMPLES_WARM_UP + i;
-        volatile const uint64_t *stamps = guest_data(&guest) + STAMPS + round * 2;
-        to_device[i] = report->woken[round] + offset - stamps[0];
-        to_guest[i] = stamps[1] - (report->raised[round] + offset);
-    }
-    samples_print("doorbell-to-device", to_device, SAMPLES_MAX, 0);
-    samples_print("line-to-guest", to_guest, SAMPLES_MAX, 0);
-}
-
 static bool run_device(mx_handle_t port, mx_handle_t line)
 {
     static struct device_report report;
+    static struct device_stamps stamps[DEVICE_ROUNDS];
     struct mx_irq_route route = {
         .kind = MX_IRQ_ROUTE_MSI, .addr = MSI_ADDRESS, .data = LINE_VECTOR};
     struct child device;
     uint64_t offset = 0;
 
     if (set_trap(MX_TRAP_IO_BELL, GUEST_PORT_BELL, 4, port) != MX_OK ||
-        mx_guest_irq_route(line, &route) != MX_OK ||
-        !start_device(&device, with_rights(port, MX_RIGHT_SAME), with_rights(line, MX_RIGHT_SAME)))
+        mx_guest_irq_route(line, &route) != MX_OK || !device_process_start(&device, port, line))
         return false;
-    bool is_done =
-        find_offset(&offset) && serve() &&
-        mx_object_wait_one(device.channel, MX_SIGNAL_READABLE, MX_TIME_INFINITE, NULL) == MX_OK &&
-        mx_channel_read(device.channel, &report, sizeof(report), NULL, 0, NULL) == MX_OK;
+    bool is_done = find_offset(&offset) && serve() && device_process_report(&device, &report);
     (void)child_finish(&device);
-    if (is_done)
-        print_device_rows(&report, offset);
-    return is_done;
+    if (!is_done)
+        return false;
+    memcpy(stamps, (const void *)(guest_data(&guest) + STAMPS), sizeof(stamps));
+    device_process_print(&report, stamps, offset);
+    return true;
 }
 
 static void measure_device(void)
