@@ -298,9 +298,12 @@ static mx_status_t check_options(const struct aspace *aspace, uint32_t options)
     uint32_t access = options & ACCESS_OPTIONS;
     bool is_write_execute = (access & MX_MAP_WRITE) && (access & MX_MAP_EXECUTE);
 
-    if ((options & ~(ACCESS_OPTIONS | MX_MAP_SPECIFIC | MX_MAP_POPULATE)) || !(access & MX_MAP_READ))
+    if ((options & ~(ACCESS_OPTIONS | MX_MAP_SPECIFIC | MX_MAP_POPULATE | MX_MAP_COHERENT)) ||
+        !(access & MX_MAP_READ))
         return MX_ERR_INVALID_ARGS;
-    return is_write_execute && aspace->kind != ASPACE_GUEST ? MX_ERR_INVALID_ARGS : MX_OK;
+    if (is_write_execute && aspace->kind != ASPACE_GUEST)
+        return MX_ERR_INVALID_ARGS;
+    return options & MX_MAP_COHERENT && !arch_aspace_is_coherent(&aspace->arch) ? MX_ERR_NOT_SUPPORTED : MX_OK;
 }
 
 static mx_status_t map_locked(struct aspace *aspace, uint32_t options, uint32_t allowed_options, struct vmo *vmo,

@@ -216,7 +216,8 @@ PROCESS_TEST(guest_irq_that_is_lowered_before_its_route_is_forgotten)
     EXPECT_OK(HOST_SYSCALL(sys_guest_irq_lower(irq)));
     EXPECT_EQ(guest_object()->arch.msi_count, 1);
     EXPECT_EQ(guest_object()->arch.lower_count, 1);
-    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, HOST_SYSCALL(sys_guest_gic_read(guest, 0, 0, 0, scratch(0))));
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED,
+                  HOST_SYSCALL(sys_guest_gic_read(guest, 0, 0, 0, scratch(0))));
 }
 
 PROCESS_TEST(guest_create_with_a_bad_pointer_leaves_no_handle)
@@ -232,4 +233,25 @@ PROCESS_TEST(guest_create_with_a_bad_pointer_leaves_no_handle)
                   HOST_SYSCALL(sys_guest_create(resource, env.job_handle, scratch(0), 0x5000)));
     EXPECT_OK(mx_object_get_info(env.self, MX_INFO_PROCESS, &after, sizeof(after), NULL));
     EXPECT_EQ(after.handle_count, before.handle_count);
+}
+
+static mx_status_t map_coherent(mx_handle_t aspace, mx_handle_t vmo)
+{
+    uint64_t addr = 0x200000;
+
+    return mx_aspace_map(aspace, MX_MAP_READ | MX_MAP_SPECIFIC | MX_MAP_COHERENT, vmo, 0, 4096,
+                         &addr);
+}
+
+PROCESS_TEST(guest_memory_is_coherent_where_the_cpu_sees_to_it)
+{
+    mx_handle_t vmo;
+
+    make_guest();
+    ASSERT_OK(mx_vmo_create(4096, &vmo));
+    host_set_guests_incoherent(true);
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, map_coherent(guest_aspace, vmo));
+    EXPECT_OK(map_coherent(env.aspace, vmo));
+    host_set_guests_incoherent(false);
+    EXPECT_OK(map_coherent(guest_aspace, vmo));
 }

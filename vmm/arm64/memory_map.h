@@ -43,7 +43,8 @@
 
 // Interrupts, by the architecture's numbers (INTIDs).
 #define ARM64_IRQ_SPI_BASE         32u
-#define ARM64_IRQ_SPI_COUNT        224u // what the distributor has
+#define ARM64_IRQ_SPI_COUNT_V2     224u // what the distributor has
+#define ARM64_IRQ_SPI_COUNT_V3     96u  // no messages; guests set up each SPI by several accesses
 #define ARM64_IRQ_PPI_BASE         16u
 #define ARM64_IRQ_TIMER_HYPERVISOR 26u
 #define ARM64_IRQ_TIMER_VIRTUAL    27u

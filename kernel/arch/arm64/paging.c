@@ -48,6 +48,11 @@ uint64_t arch_aspace_user_limit(void)
     return USER_LIMIT;
 }
 
+bool arch_aspace_is_coherent(const struct arch_aspace *aspace)
+{
+    return !aspace->is_guest || hypervisor_aspace_is_coherent();
+}
+
 uint64_t arch_aspace_guest_limit(void)
 {
     return hypervisor_aspace_limit();

@@ -11,6 +11,8 @@
 
 #include <machina/syscalls.h>
 
+#include "vmm/monitor/shown_pages.h"
+
 #define KEY_PCI_MEMORY (UINT64_C(1) << 32)
 
 const uint64_t machine_low_ram_bytes = ARM64_LOW_RAM_MAX;
@@ -46,7 +48,15 @@ static void bar_moved(void *context, unsigned slot, unsigned bar_index, bool is_
                   (unsigned long long)address, mx_status_string(status));
 }
 
-static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved};
+static void config_hidden(void *context, unsigned slot)
+{
+    const struct machine *machine = context;
+
+    if (machine->is_config_shown)
+        shown_pci_slot_hide(machine->guest, ARM64_ECAM_BASE, slot);
+}
+
+static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved, .config_hidden = config_hidden};
 
 mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
 {

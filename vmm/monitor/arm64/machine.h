@@ -1,5 +1,6 @@
 // The arm64 machine's state and what its files share: machine.c (devices), machine_gic.c
-// (interrupts), machine_boot.c (start), machine_vcpu.c (exits). Addresses and interrupts by name:
+// (interrupts), machine_boot.c (start), machine_vcpu.c (exits), machine_shown.c (registers that are
+// read without exits). Addresses and interrupts by name:
 // vmm/arm64/memory_map.h.
 #pragma once
 
@@ -37,7 +38,7 @@ struct machine {
     struct gic_lpis lpis; // v3, and the next two
     struct gic_redistributors redistributors;
     struct gic_its its;
-    mx_handle_t lines[ARM64_IRQ_SPI_COUNT]; // of SPIs that a device here or a PCI pin drives
+    mx_handle_t lines[ARM64_IRQ_SPI_COUNT_V3]; // of SPIs that a device here or a PCI pin drives
 
     struct pl011 pl011;
     struct serial serial;
@@ -48,6 +49,7 @@ struct machine {
 
     unsigned last_slot;
     struct pci_trap pci_traps[PCI_SLOT_COUNT];
+    bool is_config_shown;
 
     struct arm64_boot_state boot; // of vCPU 0, by machine_load
 };
@@ -61,6 +63,12 @@ MX_MUST_CHECK mx_status_t machine_init_gic(struct machine *machine, char *reason
 // An SPI that is asserted while the device holds it so.
 MX_MUST_CHECK mx_status_t machine_make_line(struct machine *machine, uint32_t intid,
                                             struct irq_line *line);
+
+// --- machine_shown.c ----------------------------------------------------------------------------
+
+// Lets the guest read PCI configuration space and more without exits, where the CPU makes sure that
+// it sees what the models write. Devices and BARs are in place.
+MX_MUST_CHECK mx_status_t machine_show_registers(struct machine *machine);
 
 // --- machine.c ----------------------------------------------------------------------------------
 

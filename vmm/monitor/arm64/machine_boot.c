@@ -39,6 +39,8 @@ mx_status_t machine_load(struct machine *machine, struct boot_request *request)
     request->high_ram = (struct boot_range){ARM64_HIGH_RAM_BASE, guest->high_bytes};
     mx_status_t status = assign_bars(machine);
     if (status == MX_OK)
+        status = machine_show_registers(machine);
+    if (status == MX_OK)
         status = mx_random_draw(config.rng_seed, sizeof(config.rng_seed));
     if (status == MX_OK)
         status = mx_random_draw(&config.kaslr_seed, sizeof(config.kaslr_seed));

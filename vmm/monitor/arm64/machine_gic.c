@@ -160,10 +160,11 @@ mx_status_t machine_init_gic(struct machine *machine, char *reason, size_t reaso
     if (status != MX_OK)
         return status;
     machine->is_gicv2 = version == 2;
-    machine->gic_machine = (struct gic_machine){.ops = &state_ops,
-                                                .context = machine,
-                                                .vcpu_count = guest->config.cpu_count,
-                                                .spi_count = ARM64_IRQ_SPI_COUNT};
+    machine->gic_machine = (struct gic_machine){
+        .ops = &state_ops,
+        .context = machine,
+        .vcpu_count = guest->config.cpu_count,
+        .spi_count = machine->is_gicv2 ? ARM64_IRQ_SPI_COUNT_V2 : ARM64_IRQ_SPI_COUNT_V3};
     for (uint32_t i = 0; i < guest->config.cpu_count; i++)
         machine->gic_machine.affinities[i] = arm64_vcpu_affinity(i);
     if (!machine->is_gicv2)

@@ -11,6 +11,8 @@
 
 #include <machina/syscalls.h>
 
+#include "vmm/monitor/shown_pages.h"
+
 #define KEY_PCI_MEMORY (UINT64_C(1) << 32)
 
 // --- interrupts ---------------------------------------------------------------------------------
@@ -157,7 +159,10 @@ static void bar_moved(void *context, unsigned slot, unsigned bar_index, bool is_
 
 static void config_hidden(void *context, unsigned slot)
 {
-    machine_hide_config_space(context, slot);
+    const struct machine *machine = context;
+
+    if (machine->is_config_shown)
+        shown_pci_slot_hide(machine->guest, PC_ECAM_BASE, slot);
 }
 
 static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved, .config_hidden = config_hidden};

@@ -57,11 +57,9 @@ static inline unsigned machine_intx_irq(unsigned slot)
     return PC_INTX_IRQ + slot % PC_INTX_IRQ_COUNT;
 }
 
-// Lets the guest read PCI configuration space and the I/O APIC without exits; devices and BARs are in
-// place.
+// Lets the guest read PCI configuration space and the I/O APIC without exits; devices and BARs are
+// in place.
 MX_MUST_CHECK mx_status_t machine_show_registers(struct machine *machine);
-// Has reads of a slot's configuration space exit again.
-void machine_hide_config_space(struct machine *machine, unsigned slot);
 
 // Accesses by a trap's key or, with any other key, by address alone. Lock held.
 uint64_t machine_memory_read(struct machine *machine, uint64_t key, uint64_t address,

@@ -192,6 +192,11 @@ uint64_t hypervisor_aspace_limit(void)
                                                          : STAGE2_ADDRESS_BITS_MAX);
 }
 
+bool hypervisor_aspace_is_coherent(void)
+{
+    return hypervisor_features.has_fwb;
+}
+
 // --- set and way
 // ----------------------------------------------------------------------------------
 
