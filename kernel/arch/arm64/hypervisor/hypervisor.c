@@ -40,6 +40,7 @@ static void find_features(void)
         .has_pauth = id_field(isar1, ID_AA64ISAR1_APA_SHIFT) ||
                      id_field(isar1, ID_AA64ISAR1_API_SHIFT) ||
                      id_field(isar2, ID_AA64ISAR2_APA3_SHIFT),
+        .has_ras = id_field(sysreg_read(id_aa64pfr0_el1), ID_AA64PFR0_RAS_SHIFT),
         .has_fwb = id_field(sysreg_read(id_aa64mmfr2_el1), ID_AA64MMFR2_FWB_SHIFT),
         .has_vmid16 = id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_VMIDBITS_SHIFT) ==
                       ID_AA64MMFR1_VMIDBITS_16,

@@ -6,6 +6,7 @@
 struct hypervisor_features {
     bool is_usable;
     bool has_pauth;
+    bool has_ras;
     bool has_fwb; // stage 2 can force memory to be cacheable
     bool has_vmid16;
     unsigned address_bits; // of guests

@@ -72,6 +72,8 @@ static void save_el1(struct vcpu_el1 *el1)
     el1->spsr = sysreg_read(SPSR_EL12);
     el1->tpidr = sysreg_read(tpidr_el1);
     el1->cntkctl = sysreg_read(CNTKCTL_EL12);
+    if (hypervisor_features.has_ras)
+        el1->disr = sysreg_read(VDISR_EL2);
     if (hypervisor_features.has_pauth)
         save_keys(el1->keys);
 }
@@ -98,6 +100,8 @@ static void load_el1(const struct vcpu_el1 *el1)
     sysreg_write(SPSR_EL12, el1->spsr);
     sysreg_write(tpidr_el1, el1->tpidr);
     sysreg_write(CNTKCTL_EL12, el1->cntkctl);
+    if (hypervisor_features.has_ras)
+        sysreg_write(VDISR_EL2, el1->disr);
     if (hypervisor_features.has_pauth)
         load_keys(el1->keys);
 }

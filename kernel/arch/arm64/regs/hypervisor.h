@@ -92,6 +92,7 @@
 #define DCZID_DZP       REG_BIT(4)
 
 // ID registers
+#define ID_AA64PFR0_RAS_SHIFT       28
 #define ID_AA64MMFR2_FWB_SHIFT      40
 #define ID_AA64MMFR1_VMIDBITS_SHIFT 4
 #define ID_AA64MMFR1_VMIDBITS_16    2
@@ -101,6 +102,9 @@
 #define ID_AA64ISAR2_APA3_SHIFT     12
 
 #define HCRX_EL2 S3_4_C1_C2_2
+
+// What DISR_EL1 is for a guest whose SErrors are EL2's.
+#define VDISR_EL2 S3_4_C12_C1_1
 
 // Fine-grained traps
 #define ID_AA64MMFR0_FGT_SHIFT 56

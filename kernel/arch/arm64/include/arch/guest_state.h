@@ -47,6 +47,7 @@ struct vcpu_el1 {
     uint64_t sctlr, cpacr, ttbr0, ttbr1, tcr, mair, amair, vbar;
     uint64_t esr, far, afsr0, afsr1, par, contextidr, csselr;
     uint64_t sp, elr, spsr, tpidr, cntkctl;
+    uint64_t disr; // hidden from the guest, but no bit traps it
     uint64_t keys[MX_ARM64_KEY_COUNT];
 };
 
