@@ -13,9 +13,11 @@ void fpu_registers_save(struct fpu_state *state);
 void fpu_registers_load(const struct fpu_state *state);
 _Static_assert(offsetof(struct fpu_state, fpsr) == 512, "fpu_registers.S");
 
+// The register has all else that user programs and guests are kept from.
 static void set_user_access(bool is_open)
 {
-    sysreg_write(cpacr_el1, is_open ? CPACR_FPEN_ALL : CPACR_FPEN_EL1_ONLY);
+    sysreg_write(cpacr_el1,
+                 CPACR_TTA | CPTR_TAM | (is_open ? CPACR_FPEN_ALL : CPACR_FPEN_EL1_ONLY));
     isb();
 }
 

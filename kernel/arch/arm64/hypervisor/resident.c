@@ -139,10 +139,39 @@ static void open_fine_grained_traps(void)
     sysreg_write(HDFGWTR_EL2, 0);
 }
 
+// Guests must not choose whose caches and bandwidth they use.
+static void trap_memory_partitioning(void)
+{
+    if (id_field(sysreg_read(id_aa64pfr0_el1), ID_AA64PFR0_MPAM_SHIFT) ||
+        id_field(sysreg_read(id_aa64pfr1_el1), ID_AA64PFR1_MPAM_SHIFT))
+        sysreg_write(MPAM2_EL2, MPAM2_TRAPMPAM0EL1 | MPAM2_TRAPMPAM1EL1);
+}
+
+#define DEBUG_PAIRS(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+// Breakpoints and watchpoints have unknown values after reset; guests cannot reach them, so they
+// are off. With the OS lock, as after reset, guests could not single-step.
+static void prepare_debug(void)
+{
+    uint64_t id = sysreg_read(id_aa64dfr0_el1);
+    unsigned breakpoints = id_field(id, ID_AA64DFR0_BRPS_SHIFT) + 1;
+    unsigned watchpoints = id_field(id, ID_AA64DFR0_WRPS_SHIFT) + 1;
+
+#define CLEAR(n)                           \
+    if (n < breakpoints)                   \
+        sysreg_write(S2_0_C0_C##n##_5, 0); \
+    if (n < watchpoints)                   \
+        sysreg_write(S2_0_C0_C##n##_7, 0);
+    DEBUG_PAIRS(CLEAR)
+#undef CLEAR
+    sysreg_write(oslar_el1, 0);
+}
+
 void resident_init_cpu(void)
 {
     uint64_t id = sysreg_read(id_aa64dfr0_el1);
-    uint64_t mdcr = MDCR_TPMCR | MDCR_TPM | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA;
+    uint64_t mdcr = MDCR_TPMCR | MDCR_TPM | MDCR_TPMS | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA;
 
     // All the event counters there are stay the host's: what MDCR_EL2.HPMN was is what the CPU has.
     mdcr |= sysreg_read(mdcr_el2) & MDCR_HPMN;
@@ -156,6 +185,8 @@ void resident_init_cpu(void)
     if (id_field(sysreg_read(id_aa64mmfr1_el1), ID_AA64MMFR1_HCX_SHIFT))
         sysreg_write(HCRX_EL2, 0);
     open_fine_grained_traps();
+    trap_memory_partitioning();
+    prepare_debug();
     sysreg_write(CNTV_CTL_EL02, 0);
     isb();
 }

@@ -67,6 +67,8 @@
 // CPACR_EL1, and CPTR_EL2 with E2H.
 #define CPACR_ZEN_SHIFT     16
 #define CPACR_FPEN_EL1_ONLY REG_BIT(20) // user programs' accesses are trapped, the kernel's are not
+#define CPACR_TTA           REG_BIT(28) // traps trace registers
+#define CPTR_TAM            REG_BIT(30) // of EL2, activity monitors; nothing in CPACR_EL1
 #define CPACR_FPEN_ALL      (REG_BIT(20) | REG_BIT(21))
 
 // ICC_SRE_EL2

@@ -78,6 +78,7 @@
 #define MDCR_TDA   REG_BIT(9)
 #define MDCR_TDOSA REG_BIT(10)
 #define MDCR_TDRA  REG_BIT(11)
+#define MDCR_TPMS  REG_BIT(14)
 #define MDCR_TTRF  REG_BIT(19)
 #define MDCR_HPMN  0x1f
 
@@ -92,6 +93,10 @@
 #define DCZID_DZP       REG_BIT(4)
 
 // ID registers
+#define ID_AA64DFR0_BRPS_SHIFT      12
+#define ID_AA64DFR0_WRPS_SHIFT      20
+#define ID_AA64PFR0_MPAM_SHIFT      40
+#define ID_AA64PFR1_MPAM_SHIFT      16
 #define ID_AA64PFR0_RAS_SHIFT       28
 #define ID_AA64MMFR2_FWB_SHIFT      40
 #define ID_AA64MMFR1_VMIDBITS_SHIFT 4
@@ -102,6 +107,11 @@
 #define ID_AA64ISAR2_APA3_SHIFT     12
 
 #define HCRX_EL2 S3_4_C1_C2_2
+
+// Memory partitioning
+#define MPAM2_EL2          S3_4_C10_C5_0
+#define MPAM2_TRAPMPAM1EL1 REG_BIT(48)
+#define MPAM2_TRAPMPAM0EL1 REG_BIT(49)
 
 // What DISR_EL1 is for a guest whose SErrors are EL2's.
 #define VDISR_EL2 S3_4_C12_C1_1
