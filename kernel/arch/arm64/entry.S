@@ -203,6 +203,7 @@ return_to_user:
 	bl \handler
 .endm
 
+	.globl kernel_sync, kernel_serror // for the world switch's vectors
 	kernel_vector kernel_sync, arm64_handle_kernel_exception
 	restore_registers
 

@@ -75,6 +75,7 @@ world_exit:
 	msr vbar_el2, x1
 	msr hcr_el2, x2
 	isb
+	.inst 0xd500419f		// msr pan, #1: not set by exceptions that come without HCR_EL2.TGE
 	ldp x19, x20, [sp, #16]
 	ldp x21, x22, [sp, #32]
 	ldp x23, x24, [sp, #48]
@@ -90,19 +91,27 @@ world_exit:
 	b world_exit
 .endm
 
-// From EL2 itself nothing comes while these are in force: between their installation and ERET interrupts are masked, and so are
-// SErrors, which the host's vectors take once they are back.
+// From EL2 itself nothing comes while these are in force, since interrupts are masked, but for what stops the machine.
 .macro no_vector
 	.balign 128
 	b .
 .endm
 
+.macro host_vector target
+	.balign 128
+	b \target
+.endm
+
 	.section .text.vectors, "ax"
 	.balign 2048
 world_vectors:
-	.rept 8
+	.rept 4
 	no_vector
 	.endr
+	host_vector kernel_sync
+	no_vector
+	no_vector
+	host_vector kernel_serror
 	// AArch64, then AArch32; FIQs are no different from IRQs.
 	.rept 2
 	guest_vector EXIT_SYNC
