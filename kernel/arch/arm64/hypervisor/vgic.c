@@ -122,7 +122,8 @@ void vgic_pull(struct vcpu *vcpu)
     if (!arch->lists_are_live)
         return;
     arch->lists_are_live = false;
-    arch->irqs.pulled_eoi_count += vgic->read_lists(vcpu);
+    // Also taken by freeze(), on another CPU.
+    __atomic_fetch_add(&arch->irqs.pulled_eoi_count, vgic->read_lists(vcpu), __ATOMIC_RELAXED);
     if (vtimer_list_is_done(&arch->irqs))
         arch->is_timer_held = false;
 }
@@ -137,9 +138,8 @@ void vgic_unload(struct vcpu *vcpu)
 static void take_home(struct vcpu *vcpu)
 {
     struct irq_vcpu *irqs = &vcpu->arch.irqs;
-    uint32_t eoi_count = irqs->pulled_eoi_count;
+    uint32_t eoi_count = __atomic_exchange_n(&irqs->pulled_eoi_count, 0, __ATOMIC_RELAXED);
 
-    irqs->pulled_eoi_count = 0;
     irq_vcpu_take_back(&vcpu->guest->arch.irqs, irqs, eoi_count);
 }
 

@@ -69,9 +69,10 @@ struct irq_set {
 struct irq_vcpu {
     uint32_t posted; // atomic
     uint32_t id;
-    uint32_t list_count;       // list registers that there are
-    uint32_t used_lists;       // bit n: lists[n] names an interrupt
-    uint32_t pulled_eoi_count; // what the next irq_vcpu_take_back is to be told; its caller's
+    uint32_t list_count; // list registers that there are
+    uint32_t used_lists; // bit n: lists[n] names an interrupt
+    uint32_t
+        pulled_eoi_count; // what the next irq_vcpu_take_back is to be told; its caller's, atomic
     uint64_t lists[IRQ_LIST_MAX];
     struct irq_set candidates;
     struct irq_set active;  // taken by this vCPU, not listed
