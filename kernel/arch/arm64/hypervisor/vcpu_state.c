@@ -48,11 +48,12 @@ void vcpu_reset(struct vcpu *vcpu)
     arch->el1.sctlr = SCTLR_OFF;
     arch->sp_el0 = arch->tpidr_el0 = arch->tpidrro_el0 = arch->mdscr_el1 = 0;
     arch->cntv_ctl = arch->cntv_cval = 0;
-    arch->hcr = GUEST_HCR;
+    arch->hcr = GUEST_HCR | (arch->hcr & HCR_TWE);
     arch->hcr |= hypervisor_features.has_pauth ? HCR_APK | HCR_API : 0;
     arch->hcr |= hypervisor_features.has_fwb ? HCR_FWB : 0;
     arch->is_idle = false;
     arch->access.is_waiting = false;
+    ptimer_reset(vcpu);
     vgic_reset_interface(vcpu);
 }
 

@@ -106,15 +106,15 @@ static void virtual_timer_expired(struct timer *timer)
 // When the guest's counter will be at `value`.
 static mx_time_t deadline_of(const struct guest *guest, uint64_t value)
 {
-    uint64_t counter = value + guest->arch.counter_offset;
-    uint64_t now = time_counter_read();
+    uint64_t now = time_counter_read() - guest->arch.counter_offset;
 
-    if (counter - now > (uint64_t)INT64_MAX)
-        return 0; // it is past
+    // Without sign: Arm ARM, D11.2.4 "Operation of the CompareValue views of the timers".
+    if (now >= value)
+        return 0;
     // The clock's arithmetic is good for some centuries only.
-    if (counter - now >= (uint64_t)1 << 56)
+    if (value - now >= (uint64_t)1 << 56)
         return MX_TIME_INFINITE;
-    return time_counter_to_ns(counter);
+    return time_counter_to_ns(value + guest->arch.counter_offset);
 }
 
 void vtimer_start_wait(struct vcpu *vcpu)
@@ -145,7 +145,7 @@ static uint64_t physical_counter(void)
 
 static bool ptimer_is_due(const struct arch_vcpu *arch)
 {
-    return (int64_t)(physical_counter() - arch->cntp_cval) >= 0;
+    return physical_counter() >= arch->cntp_cval;
 }
 
 static void physical_timer_expired(struct timer *timer)
@@ -183,6 +183,12 @@ void ptimer_write_ctl(struct vcpu *vcpu, uint64_t value)
 void ptimer_write_cval(struct vcpu *vcpu, uint64_t value)
 {
     vcpu->arch.cntp_cval = value;
+    ptimer_update(vcpu);
+}
+
+void ptimer_reset(struct vcpu *vcpu)
+{
+    vcpu->arch.cntp_ctl = vcpu->arch.cntp_cval = 0;
     ptimer_update(vcpu);
 }
 

@@ -37,3 +37,5 @@ void vtimer_end_wait(struct vcpu *vcpu);
 uint64_t ptimer_read_ctl(const struct arch_vcpu *arch);
 void ptimer_write_ctl(struct vcpu *vcpu, uint64_t value);
 void ptimer_write_cval(struct vcpu *vcpu, uint64_t value);
+// Off, its line low. Interrupts enabled.
+void ptimer_reset(struct vcpu *vcpu);

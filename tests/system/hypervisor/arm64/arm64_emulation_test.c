@@ -1,0 +1,67 @@
+// What arm64 guests see of instructions and timers that are emulated: single steps over them,
+// 32-bit programs, deadlines that are never reached, what is left after a vCPU was off.
+
+#include <machina/syscalls.h>
+#include <machina_user/thread.h>
+
+#include "tests/system/child.h"
+#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/test.h"
+
+TINY_GUEST(far_physical_timer);
+TINY_GUEST(far_virtual_timer);
+TINY_GUEST(start_twice);
+TINY_GUEST(leave_timers_on);
+
+#define CTL_ON 1u // on, and not due
+
+static struct tiny_guest guest;
+
+static void run(const struct tiny_code *code)
+{
+    ASSERT_TRUE(tiny_guest_start(&guest, code));
+    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+}
+
+TEST(physical_timer_compares_without_sign)
+{
+    run(&code_far_physical_timer);
+    EXPECT_EQ(tiny_guest_data(&guest)[0], CTL_ON);
+    EXPECT_EQ(tiny_guest_data(&guest)[1], CTL_ON);
+    tiny_guest_destroy(&guest);
+}
+
+static void kick_later(void *argument)
+{
+    mx_nanosleep(deadline_after(MX_MSEC(50)));
+    (void)!mx_vcpu_kick(*(mx_handle_t *)argument);
+}
+
+TEST(timer_that_never_fires_wakes_nobody)
+{
+    struct mx_vcpu_packet packet = {0};
+    struct thread *thread;
+
+    ASSERT_TRUE(tiny_guest_start(&guest, &code_far_virtual_timer));
+    tiny_guest_enable_irq(&guest, 0, 27, 0xa0, false);
+    ASSERT_OK(thread_create(&thread, "kick", kick_later, &guest.vcpu, 0));
+    EXPECT_STATUS(MX_ERR_CANCELED, tiny_guest_enter(guest.vcpu, &packet));
+    thread_join(thread);
+    EXPECT_EQ(tiny_guest_data(&guest)[0], 0u);
+    tiny_guest_destroy(&guest);
+}
+
+TEST(vcpu_that_is_started_again_has_its_timers_off)
+{
+    struct tiny_second second;
+
+    ASSERT_TRUE(tiny_guest_start(&guest, &code_start_twice));
+    tiny_guest_load(&guest, GUEST_CODE_2, &code_leave_timers_on);
+    ASSERT_TRUE(tiny_second_start(&second, &guest, 1, MX_VCPU_CREATE_WAITING));
+    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    tiny_second_finish(&second, true);
+    EXPECT_EQ(tiny_guest_data(&guest)[0], 2u);
+    for (unsigned i = 1; i < 5; i++)
+        EXPECT_EQ(tiny_guest_data(&guest)[i] & CTL_ON, 0u);
+    tiny_guest_destroy(&guest);
+}

@@ -1,0 +1,101 @@
+// The guests of arm64_emulation_test.c; as in guest_code.S.
+#include "tests/system/hypervisor/arm64/tiny_guest_layout.h"
+
+	.arch armv8.1-a
+	.section .rodata.guests, "a", %progbits
+
+.macro GUEST_BEGIN name
+	.balign 16
+	.globl guest_\name
+guest_\name:
+.endm
+
+// What is at a multiple of 2 KiB, as vectors must be: guests are loaded at such.
+.macro AT name, offset
+	.skip \offset - (. - guest_\name)
+.endm
+
+.macro GUEST_END name
+	.globl guest_\name\()_end
+guest_\name\()_end:
+.endm
+
+.macro DONE
+	mov w0, #GUEST_DONE
+	movz x1, #(GUEST_EXIT >> 16), lsl #16
+	str w0, [x1]
+	b .
+.endm
+
+.macro ADDRESS reg, value
+	movz \reg, #((\value) & 0xffff)
+	movk \reg, #((\value) >> 16), lsl #16
+.endm
+
+// The physical timer with what no counter reaches. GUEST_DATA: CNTP_CTL_EL0, twice.
+GUEST_BEGIN far_physical_timer
+	ADDRESS x10, GUEST_DATA
+	mov x0, #-1
+	msr cntp_cval_el0, x0
+	mov x0, #1
+	msr cntp_ctl_el0, x0
+	mrs x1, cntp_ctl_el0
+	mrs x2, cntpct_el0
+	mov x3, #1
+	add x2, x2, x3, lsl #63		// in the other half of what there is
+	msr cntp_cval_el0, x2
+	mrs x2, cntp_ctl_el0
+	stp x1, x2, [x10]
+	DONE
+GUEST_END far_physical_timer
+
+// GUEST_DATA: how often WFI ended, with a virtual timer that never fires.
+GUEST_BEGIN far_virtual_timer
+	ADDRESS x10, GUEST_DATA
+	mov x0, #-1
+	msr cntv_cval_el0, x0
+	mov x0, #1
+	msr cntv_ctl_el0, x0
+	isb
+	mov x2, #0
+1:	wfi
+	add x2, x2, #1
+	str x2, [x10]
+	b 1b
+GUEST_END far_virtual_timer
+
+// Starts vCPU 1 twice and waits until it is off, each time.
+GUEST_BEGIN start_twice
+	mov x10, #2
+1:	ADDRESS x0, 0xc4000003		// CPU_ON
+	mov x1, #1
+	ADDRESS x2, GUEST_CODE_2
+	hvc #0
+2:	ADDRESS x0, 0xc4000004		// AFFINITY_INFO
+	mov x1, #1
+	mov x2, #0
+	hvc #0
+	cmp x0, #1
+	b.ne 2b
+	sub x10, x10, #1
+	cbnz x10, 1b
+	DONE
+GUEST_END start_twice
+
+// GUEST_DATA: how often it started; the timers' control registers at each start. Leaves them on.
+GUEST_BEGIN leave_timers_on
+	ADDRESS x10, GUEST_DATA
+	ldr x1, [x10]
+	add x11, x10, x1, lsl #4
+	add x1, x1, #1
+	str x1, [x10]
+	mrs x0, cntp_ctl_el0
+	mrs x1, cntv_ctl_el0
+	stp x0, x1, [x11, #8]
+	mov x0, #1
+	msr cntp_ctl_el0, x0
+	msr cntv_ctl_el0, x0
+	ADDRESS x0, 0x84000002		// CPU_OFF
+	hvc #0
+	b .
+GUEST_END leave_timers_on
