@@ -321,9 +321,10 @@ static bool fault_in(struct vcpu *vcpu, uint64_t addr, uint32_t access, enum vcp
     return true;
 }
 
+// Cache maintenance says that it writes; only if it is not allowed to does it matter (DC IVAC).
 static bool is_write(uint64_t esr)
 {
-    return (esr & ESR_WNR) && !(esr & ESR_CM);
+    return (esr & ESR_WNR) && (!(esr & ESR_CM) || ESR_FSC_TYPE(esr) == ESR_FSC_PERMISSION);
 }
 
 // Cache maintenance of what is no memory has nothing to do.
@@ -367,7 +368,7 @@ enum vcpu_result exit_data_abort(struct vcpu *vcpu, struct mx_vcpu_packet *packe
     if (arch->esr & ESR_S1PTW ||
         !guest_find_trap(vcpu->guest, &vcpu->guest->memory_traps, addr, &hit))
         return access_memory(vcpu, addr, packet);
-    if (hit.kind == MX_TRAP_BELL && is_write(arch->esr))
+    if (hit.kind == MX_TRAP_BELL && is_write(arch->esr) && !(arch->esr & ESR_CM))
         return ring_bell(vcpu, addr, hit.key);
     return access_nothing(vcpu, addr, hit.key, packet);
 }
