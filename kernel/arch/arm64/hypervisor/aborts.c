@@ -183,8 +183,7 @@ static void finish_access(struct vcpu *vcpu)
         write_sp(vcpu, access->writeback);
     else if (access->has_writeback)
         arch->x[access->base_register] = access->writeback;
-    // A 32-bit program may use 16-bit instructions.
-    arch->pc += arch->esr & ESR_IL ? 4 : 2;
+    vcpu_skip(arch);
 }
 
 static enum vcpu_result send_piece(struct arch_vcpu *arch, struct mx_vcpu_packet *packet)

@@ -117,7 +117,11 @@ enum mx_guest_exit exit_reason(uint64_t esr)
 
 static enum vcpu_result exit_wfx(struct vcpu *vcpu)
 {
+    bool is_done = pstate_condition_holds(vcpu->arch.pstate, ESR_ISS(vcpu->arch.esr));
+
     vcpu_skip(&vcpu->arch);
+    if (!is_done)
+        return VCPU_RESUME;
     if (vcpu->arch.esr & ESR_WFX_IS_WFE)
         thread_yield();
     else
@@ -149,6 +153,19 @@ static bool is_undefined_class(uint64_t class)
     }
 }
 
+// All but the first have a condition in the syndrome.
+static enum vcpu_result exit_undefined(struct vcpu *vcpu)
+{
+    struct arch_vcpu *arch = &vcpu->arch;
+
+    if (ESR_EC(arch->esr) != ESR_EC_UNKNOWN &&
+        !pstate_condition_holds(arch->pstate, ESR_ISS(arch->esr)))
+        vcpu_skip(arch);
+    else
+        vcpu_inject_undefined(vcpu);
+    return VCPU_RESUME;
+}
+
 enum vcpu_result exit_handle(struct vcpu *vcpu, struct mx_vcpu_packet *packet)
 {
     uint64_t class = ESR_EC(vcpu->arch.esr);
@@ -170,6 +187,5 @@ enum vcpu_result exit_handle(struct vcpu *vcpu, struct mx_vcpu_packet *packet)
     }
     if (!is_undefined_class(class))
         return exit_shutdown(vcpu, packet, vcpu->arch.esr, "an exit that Machina does not know");
-    vcpu_inject_undefined(vcpu);
-    return VCPU_RESUME;
+    return exit_undefined(vcpu);
 }

@@ -3,6 +3,8 @@
 
 #include <arch/hypervisor.h>
 
+#include "kernel/arch/arm64/hypervisor/portable/pstate.h"
+#include "kernel/arch/arm64/regs/hypervisor.h"
 #include "kernel/hypervisor/vcpu.h"
 
 enum vcpu_result {
@@ -21,10 +23,11 @@ enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet,
 // Whether the guest may make the kernel log one more line.
 bool guest_may_log(struct guest *guest);
 
-// Goes on with the next instruction.
+// Goes on with the next instruction; arch.esr is of this one. 32-bit programs have some of 16 bits.
 static inline void vcpu_skip(struct arch_vcpu *arch)
 {
-    arch->pc += 4;
+    arch->pc += arch->esr & ESR_IL ? 4 : 2;
+    arch->pstate = pstate_after_instruction(arch->pstate);
 }
 // The exceptions that the CPU would have taken to EL1. Interrupts enabled.
 void vcpu_inject_undefined(struct vcpu *vcpu);

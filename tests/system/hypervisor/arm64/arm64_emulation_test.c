@@ -8,12 +8,17 @@
 #include "tests/system/hypervisor/arm64/tiny_guest.h"
 #include "tests/test.h"
 
+TINY_GUEST(single_step);
+TINY_GUEST(thumb_wfi);
 TINY_GUEST(far_physical_timer);
 TINY_GUEST(far_virtual_timer);
 TINY_GUEST(start_twice);
 TINY_GUEST(leave_timers_on);
 
-#define CTL_ON 1u // on, and not due
+#define SPI            40
+#define ESR_CLASS(esr) ((esr) >> 26)
+#define CLASS_STEP     0x33u
+#define CTL_ON         1u // on, and not due
 
 static struct tiny_guest guest;
 
@@ -21,6 +26,39 @@ static void run(const struct tiny_code *code)
 {
     ASSERT_TRUE(tiny_guest_start(&guest, code));
     EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+}
+
+TEST(single_step_stops_after_one_emulated_instruction)
+{
+    run(&code_single_step);
+    EXPECT_EQ(ESR_CLASS(tiny_guest_data(&guest)[0]), CLASS_STEP);
+    EXPECT_EQ(tiny_guest_data(&guest)[1], 4u);
+    tiny_guest_destroy(&guest);
+}
+
+static void raise_later(void *argument)
+{
+    (void)argument;
+    mx_nanosleep(deadline_after(MX_MSEC(20)));
+    (void)!mx_guest_send_msi(guest.guest, 0, SPI);
+}
+
+// It waits: with an interrupt that is pending already a CPU need not trap. Where the CPU has no
+// 32-bit programs there is nothing to see.
+TEST(short_wfi_of_a_32_bit_program_is_stepped_over)
+{
+    struct thread *thread;
+
+    ASSERT_TRUE(tiny_guest_start(&guest, &code_thumb_wfi));
+    if (guest.gic_version == 3) {
+        tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+        ASSERT_OK(thread_create(&thread, "raise", raise_later, NULL, 0));
+        EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+        thread_join(thread);
+        if (tiny_guest_data(&guest)[1])
+            EXPECT_EQ(tiny_guest_data(&guest)[0], 3u);
+    }
+    tiny_guest_destroy(&guest);
 }
 
 TEST(physical_timer_compares_without_sign)

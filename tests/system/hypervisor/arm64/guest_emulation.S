@@ -32,6 +32,71 @@ guest_\name\()_end:
 	movk \reg, #((\value) >> 16), lsl #16
 .endm
 
+// Steps over one instruction that is emulated. GUEST_DATA: ESR_EL1 of the step, where it stopped less where it began.
+GUEST_BEGIN single_step
+	adr x0, 1f
+	msr vbar_el1, x0
+	msr oslar_el1, xzr
+	mov x0, #0x2001			// MDSCR_EL1: KDE, SS
+	msr mdscr_el1, x0
+	adr x9, 2f
+	msr elr_el1, x9
+	movz x0, #0x1c5			// SPSR_EL1: SS; A, I, F; EL1h
+	movk x0, #0x20, lsl #16
+	msr spsr_el1, x0
+	eret
+2:	mrs x5, id_aa64pfr0_el1
+	nop
+	msr daifset, #8
+	DONE
+	AT single_step, 0x800
+1:	.skip 0x200
+	mrs x0, esr_el1
+	mrs x1, elr_el1
+	sub x1, x1, x9
+	ADDRESS x10, GUEST_DATA
+	stp x0, x1, [x10]
+	msr mdscr_el1, xzr
+	DONE
+GUEST_END single_step
+
+// A 32-bit program of Thumb instructions: WFI by 16 bits; GUEST_DATA: its R0, whether it ran. (No IT block: emulated CPUs tell
+// the state of the next instruction.)
+GUEST_BEGIN thumb_wfi
+	ADDRESS x10, GUEST_DATA
+	mov x0, #0xff
+	msr S3_0_C4_C6_0, x0		// ICC_PMR_EL1
+	mov x0, #1
+	msr S3_0_C12_C12_7, x0		// ICC_IGRPEN1_EL1
+	mrs x0, id_aa64pfr0_el1
+	and x0, x0, #0xf
+	cmp x0, #2
+	b.ne 3f
+	adr x0, 1f
+	msr vbar_el1, x0
+	mrs x0, sctlr_el1
+	orr x0, x0, #(1 << 16)		// nTWI: not EL1's to hear of
+	msr sctlr_el1, x0
+	adr x0, 2f
+	msr elr_el1, x0
+	movz x0, #0x1f0			// SPSR_EL1: A, I, F; T; user mode
+	msr spsr_el1, x0
+	mov x0, #0
+	eret
+3:	DONE
+	.balign 4
+2:	.hword 0xbf30			// WFI
+	.hword 0x3001			// ADDS R0, #1
+	.hword 0x3002			// ADDS R0, #2
+	.hword 0xdf00			// SVC #0
+	AT thumb_wfi, 0x800
+1:	.skip 0x600
+	mov w0, w0
+	mov x1, #1
+	stp x0, x1, [x10]
+	DONE
+GUEST_END thumb_wfi
+
 // The physical timer with what no counter reaches. GUEST_DATA: CNTP_CTL_EL0, twice.
 GUEST_BEGIN far_physical_timer
 	ADDRESS x10, GUEST_DATA
