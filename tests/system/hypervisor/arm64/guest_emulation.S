@@ -32,6 +32,24 @@ guest_\name\()_end:
 	movk \reg, #((\value) >> 16), lsl #16
 .endm
 
+// The CPU interface: all priorities, one group. Clobbers x0, x1.
+.macro GIC_ON
+	cmp w20, #2
+	b.eq 7001f
+	mov x0, #0xff
+	msr S3_0_C4_C6_0, x0		// ICC_PMR_EL1
+	mov x0, #1
+	msr S3_0_C12_C12_7, x0		// ICC_IGRPEN1_EL1
+	isb
+	b 7002f
+7001:	ADDRESS x1, GUEST_GICC
+	mov w0, #0xff
+	str w0, [x1, #4]
+	mov w0, #1
+	str w0, [x1]
+7002:
+.endm
+
 // Steps over one instruction that is emulated. GUEST_DATA: ESR_EL1 of the step, where it stopped less where it began.
 GUEST_BEGIN single_step
 	adr x0, 1f
@@ -64,10 +82,7 @@ GUEST_END single_step
 // the state of the next instruction.)
 GUEST_BEGIN thumb_wfi
 	ADDRESS x10, GUEST_DATA
-	mov x0, #0xff
-	msr S3_0_C4_C6_0, x0		// ICC_PMR_EL1
-	mov x0, #1
-	msr S3_0_C12_C12_7, x0		// ICC_IGRPEN1_EL1
+	GIC_ON
 	mrs x0, id_aa64pfr0_el1
 	and x0, x0, #0xf
 	cmp x0, #2
@@ -117,7 +132,8 @@ GUEST_END far_physical_timer
 // GUEST_DATA: how often WFI ended, with a virtual timer that never fires.
 GUEST_BEGIN far_virtual_timer
 	ADDRESS x10, GUEST_DATA
-	mov x0, #-1
+	GIC_ON
+	movz x0, #0xc000, lsl #48	// emulators add to it, and fire at once if that wraps
 	msr cntv_cval_el0, x0
 	mov x0, #1
 	msr cntv_ctl_el0, x0
