@@ -6,6 +6,7 @@ import time
 
 import pexpect
 
+from harness.console import start_console
 from harness.paths import TOP
 
 PROMPT = 'machina$ '
@@ -55,10 +56,7 @@ class Machina:
         self.cpu_count = cpus
         self.log_path = log_path
         self.log = open(log_path, 'w', encoding='utf-8')
-        self.console = pexpect.spawn(str(TOP / 'scripts/qemu'), command, encoding='utf-8', codec_errors='replace',
-                                     timeout=30, echo=False, dimensions=(50, 200))
-        self.console.logfile_read = self.log
-        self.console.delaybeforesend = None
+        self.console = start_console(TOP / 'scripts/qemu', command, 30, self.log)
 
     def wait_for_prompt(self, timeout=BOOT_TIMEOUT_SECONDS):
         """Reads up to the shell's prompt and returns what came before it."""

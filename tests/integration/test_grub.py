@@ -6,6 +6,7 @@ import subprocess
 import pexpect
 import pytest
 
+from harness.console import start_console
 from harness.paths import TOP
 
 CONFIG = """
@@ -40,11 +41,11 @@ def test_grub_boots_machina_to_its_shell(grub_disk, request):
     log_path = request.config.log_folder / 'grub.log'
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with open(log_path, 'w', encoding='utf-8') as log:
-        console = pexpect.spawn(
+        console = start_console(
             'qemu-system-x86_64',
             ['-machine', 'q35', '-cpu', 'max,+svm,+npt,-la57', '-m', '1G', '-smp', '2', '-nographic', '-vga', 'none',
-             '-nic', 'none', '-no-reboot', '-boot', 'd', '-cdrom', str(grub_disk)],
-            encoding='utf-8', codec_errors='replace', timeout=90, logfile=log)
+             '-nic', 'none', '-no-reboot', '-boot', 'd', '-cdrom', grub_disk],
+            90, log)
         try:
             console.expect_exact('machina$ ')
             console.send('ls bin\r')

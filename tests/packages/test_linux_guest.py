@@ -11,6 +11,7 @@ import subprocess
 import pexpect
 import pytest
 
+from harness.console import start_console
 from harness.paths import TOP
 
 BOOT_TIMEOUT_SECONDS = 120
@@ -47,9 +48,7 @@ def boot(arch, package):
         if disk is not None:
             image = package / config['block'].split(',')[0]
             command += ['-drive', f'file={image},format=raw,if=virtio{disk}']
-        console = pexpect.spawn(program, command, encoding='utf-8', codec_errors='replace',
-                                timeout=BOOT_TIMEOUT_SECONDS)
-        console.delaybeforesend = None
+        console = start_console(program, command, BOOT_TIMEOUT_SECONDS)
         consoles.append(console)
         if wait:
             console.expect_exact('linux_guest: user space')
