@@ -85,6 +85,16 @@ void guest_end(struct guest *guest, enum vmm_outcome outcome, mx_status_t status
         mx_process_exit(1);
 }
 
+void guest_power_off(struct guest *guest)
+{
+    guest_end(guest, VMM_OUTCOME_POWER_OFF, MX_OK, "powered off");
+}
+
+void guest_reboot(struct guest *guest)
+{
+    guest_end(guest, VMM_OUTCOME_REBOOT, MX_OK, "rebooted");
+}
+
 void guest_log(struct guest *guest, const char *format, ...)
 {
     static uint32_t line_count;

@@ -95,6 +95,9 @@ MX_MUST_CHECK mx_status_t guest_create(struct guest *guest, uint64_t low_max_byt
 // manager and ends the process. Any thread.
 void guest_end(struct guest *guest, enum vmm_outcome outcome, mx_status_t status,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
+// The guest did so itself, in whatever way its machine has.
+void guest_power_off(struct guest *guest);
+void guest_reboot(struct guest *guest);
 static inline bool guest_is_ended(const struct guest *guest)
 {
     return __atomic_load_n(&guest->is_ended, __ATOMIC_ACQUIRE);

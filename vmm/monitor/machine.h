@@ -13,6 +13,8 @@
 #include "vmm/monitor/guest.h"
 #include "vmm/pci/pci_device.h"
 
+struct device_bus;
+
 // How much RAM may lie below the machine's devices, from address 0.
 extern const uint64_t machine_low_ram_bytes;
 // Where RAM goes that does not fit there.
@@ -37,16 +39,13 @@ MX_MUST_CHECK mx_status_t machine_load(struct machine *machine, struct boot_requ
 // By the thread of the vCPU: its state before it runs for the first time. Only vCPU 0 starts by
 // itself.
 MX_MUST_CHECK mx_status_t machine_start_vcpu(struct machine *machine, struct guest_vcpu *vcpu);
-// By the thread of the vCPU, lock not held: does what a packet asks for and puts the answer into
-// it. May end the guest.
+// By the thread of the vCPU, lock not held: does what a packet of kind IO, MEM, EOI or INTACK asks
+// for and puts the answer into it. May end the guest.
 void machine_handle_packet(struct machine *machine, struct guest_vcpu *vcpu,
                            struct mx_vcpu_packet *packet);
 
-// --- by the main thread at any time, lock not held ----------------------------------------------
-
+// By the main thread at any time, lock not held.
 void machine_press_power_button(struct machine *machine);
-void machine_attach_serial(struct machine *machine, mx_handle_t stream);
-// Gives back the stream that is attached to the serial port, or MX_HANDLE_INVALID.
-mx_handle_t machine_detach_serial(struct machine *machine);
-void machine_serial_event(struct machine *machine, uint64_t key);
-void machine_timer_event(struct machine *machine);
+
+// What it has in common with other machines; lives as long.
+struct device_bus *machine_bus(struct machine *machine);

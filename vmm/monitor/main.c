@@ -14,6 +14,7 @@
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
 
+#include "vmm/monitor/device_bus.h"
 #include "vmm/monitor/guest_files.h"
 #include "vmm/monitor/machine.h"
 #include "vmm/monitor/vcpu.h"
@@ -163,7 +164,7 @@ static mx_status_t start(void)
 static void attach(const struct vmm_attach *command, mx_handle_t stream)
 {
     if (command->terminal == VMM_TERMINAL_SERIAL)
-        machine_attach_serial(guest.machine, stream);
+        device_bus_attach_serial(machine_bus(guest.machine), stream);
     else if (virtio_device_attach_console(&guest, stream) != MX_OK)
         guest_log(&guest, "vmm: there is no console to attach to");
 }
@@ -198,10 +199,10 @@ static void handle_event(uint64_t key)
         handle_commands();
         break;
     case GUEST_EVENT_TIMER:
-        machine_timer_event(guest.machine);
+        device_bus_timer_event(machine_bus(guest.machine));
         break;
     case GUEST_EVENT_SERIAL:
-        machine_serial_event(guest.machine, key);
+        device_bus_serial_event(machine_bus(guest.machine), key);
         break;
     case GUEST_EVENT_DEVICE_MESSAGE:
         virtio_device_message_event(&guest, index);
@@ -236,7 +237,7 @@ int main(void)
     if (status == MX_OK) {
         vcpu_run_all(&guest);
         serve();
-        serial = machine_detach_serial(guest.machine);
+        serial = device_bus_detach_serial(machine_bus(guest.machine));
     } else {
         guest_end(&guest, VMM_OUTCOME_REFUSED, status, "%s", message);
     }

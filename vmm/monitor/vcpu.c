@@ -32,6 +32,42 @@ static void wait_for_start(struct guest *guest)
     mutex_unlock(&guest->start_lock);
 }
 
+static void handle_shutdown(struct guest_vcpu *vcpu, struct mx_vcpu_packet *packet)
+{
+    packet->shutdown.text[sizeof(packet->shutdown.text) - 1] = '\0';
+    guest_end(vcpu->guest, VMM_OUTCOME_FAILED, MX_ERR_BAD_STATE, "vCPU %u: %s (0x%llx, 0x%llx)",
+              vcpu->id, packet->shutdown.text, (unsigned long long)packet->shutdown.info[0],
+              (unsigned long long)packet->shutdown.info[1]);
+}
+
+static void handle_power(struct guest *guest, const struct mx_vcpu_packet *packet)
+{
+    if (packet->power.reason == MX_POWER_REBOOT)
+        guest_reboot(guest);
+    else
+        guest_power_off(guest);
+}
+
+static void handle_packet(struct guest_vcpu *vcpu, struct mx_vcpu_packet *packet)
+{
+    switch ((enum mx_vcpu_packet_type)packet->type) {
+    case MX_VCPU_PACKET_NONE:
+        break;
+    case MX_VCPU_PACKET_IO:
+    case MX_VCPU_PACKET_MEM:
+    case MX_VCPU_PACKET_EOI:
+    case MX_VCPU_PACKET_INTACK:
+        machine_handle_packet(vcpu->guest->machine, vcpu, packet);
+        break;
+    case MX_VCPU_PACKET_SHUTDOWN:
+        handle_shutdown(vcpu, packet);
+        break;
+    case MX_VCPU_PACKET_POWER:
+        handle_power(vcpu->guest, packet);
+        break;
+    }
+}
+
 static void run(struct guest_vcpu *vcpu)
 {
     struct guest *guest = vcpu->guest;
@@ -41,7 +77,7 @@ static void run(struct guest_vcpu *vcpu)
     while (!guest_is_ended(guest)) {
         const mx_status_t status = mx_vcpu_enter(vcpu->handle, &packet);
         if (status == MX_OK) {
-            machine_handle_packet(guest->machine, vcpu, &packet);
+            handle_packet(vcpu, &packet);
         } else if (status == MX_ERR_CANCELED) {
             packet.type = MX_VCPU_PACKET_NONE;
         } else {

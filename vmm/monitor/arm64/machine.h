@@ -13,22 +13,12 @@
 #include "vmm/chips/pl011.h"
 #include "vmm/chips/pl031.h"
 #include "vmm/loader/arm64/arm64_boot.h"
+#include "vmm/monitor/device_bus.h"
 #include "vmm/monitor/machine.h"
-#include "vmm/monitor/portable/access_map.h"
-#include "vmm/monitor/serial.h"
-#include "vmm/pci/pci_host.h"
-#include "vmm/virtio/virtio_pci.h"
-
-struct pci_trap {
-    bool is_set;
-    uint64_t address;
-};
 
 // Everything under guest->lock once vCPUs run.
 struct machine {
-    struct guest *guest;
-    struct access_map memory;
-    struct system_timer timers;
+    struct device_bus bus;
 
     // The interrupt controller, of the version that the host's has.
     bool is_gicv2;
@@ -45,19 +35,14 @@ struct machine {
     struct pl031 rtc;
     struct pl061 gpio;
     struct gpio_button button;
-    struct pci_host pci;
-
-    unsigned last_slot;
-    struct pci_trap pci_traps[PCI_SLOT_COUNT];
-    bool is_config_shown;
 
     struct arm64_boot_state boot; // of vCPU 0, by machine_load
 };
 
 // --- machine_gic.c ------------------------------------------------------------------------------
 
-// Finds out which GIC the guest has and makes its models. NOT_SUPPORTED with a reason: more vCPUs than
-// it can have.
+// Finds out which GIC the guest has and makes its models. NOT_SUPPORTED with a reason: more vCPUs
+// than it can have.
 MX_MUST_CHECK mx_status_t machine_init_gic(struct machine *machine, char *reason,
                                            size_t reason_bytes);
 // An SPI that is asserted while the device holds it so.
@@ -69,11 +54,3 @@ MX_MUST_CHECK mx_status_t machine_make_line(struct machine *machine, uint32_t in
 // Lets the guest read PCI configuration space and more without exits, where the CPU makes sure that
 // it sees what the models write. Devices and BARs are in place.
 MX_MUST_CHECK mx_status_t machine_show_registers(struct machine *machine);
-
-// --- machine.c ----------------------------------------------------------------------------------
-
-// Accesses by a trap's key or, with any other key, by address alone. Lock held.
-uint64_t machine_memory_read(struct machine *machine, uint64_t key, uint64_t address,
-                             unsigned width_bytes);
-void machine_memory_write(struct machine *machine, uint64_t key, uint64_t address,
-                          unsigned width_bytes, uint64_t value);

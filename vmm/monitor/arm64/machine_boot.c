@@ -16,7 +16,7 @@ static mx_status_t assign_bars(struct machine *machine)
     struct pci_window memory = {ARM64_PCI_MEMORY_BASE,
                                 ARM64_PCI_MEMORY_BASE + ARM64_PCI_MEMORY_BYTES};
 
-    return pci_host_assign_bars(&machine->pci, &none, &memory);
+    return pci_host_assign_bars(&machine->bus.pci, &none, &memory);
 }
 
 static struct boot_range range_between(uint64_t start, uint64_t end)
@@ -26,7 +26,7 @@ static struct boot_range range_between(uint64_t start, uint64_t end)
 
 mx_status_t machine_load(struct machine *machine, struct boot_request *request)
 {
-    const struct guest *guest = machine->guest;
+    const struct guest *guest = machine->bus.guest;
     const struct boot_range tree_room = {ARM64_DEVICE_TREE_BASE, ARM64_DEVICE_TREE_BYTES};
     struct device_tree_config config = {
         .cpu_count = guest->config.cpu_count,

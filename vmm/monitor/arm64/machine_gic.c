@@ -25,7 +25,7 @@ static_assert(GIC_TARGET_NONE == MX_GIC_TARGET_NONE && GIC_LPI_COUNT == MX_GIC_L
 static void check(struct machine *machine, mx_status_t status)
 {
     if (status != MX_OK)
-        guest_end(machine->guest, VMM_OUTCOME_FAILED, status,
+        guest_end(machine->bus.guest, VMM_OUTCOME_FAILED, status,
                   "the interrupt controller's state is out of reach: %s", mx_status_string(status));
 }
 
@@ -35,7 +35,7 @@ static uint32_t state_read(void *context, uint32_t vcpu_id, enum gic_field field
     uint32_t value = 0;
 
     check(machine,
-          mx_guest_gic_read(machine->guest->handle, vcpu_id, (uint32_t)field, first, &value));
+          mx_guest_gic_read(machine->bus.guest->handle, vcpu_id, (uint32_t)field, first, &value));
     return value;
 }
 
@@ -44,8 +44,8 @@ static void state_write(void *context, uint32_t vcpu_id, enum gic_field field, u
 {
     struct machine *machine = context;
 
-    check(machine,
-          mx_guest_gic_write(machine->guest->handle, vcpu_id, (uint32_t)field, first, value, mask));
+    check(machine, mx_guest_gic_write(machine->bus.guest->handle, vcpu_id, (uint32_t)field, first,
+                                      value, mask));
 }
 
 static void state_set_lpi(void *context, uint32_t intid, uint32_t vcpu_id, uint8_t priority,
@@ -54,7 +54,7 @@ static void state_set_lpi(void *context, uint32_t intid, uint32_t vcpu_id, uint8
     struct machine *machine = context;
 
     check(machine,
-          mx_guest_gic_set_lpi(machine->guest->handle, intid, vcpu_id, priority, is_enabled));
+          mx_guest_gic_set_lpi(machine->bus.guest->handle, intid, vcpu_id, priority, is_enabled));
 }
 
 static const struct gic_state_ops state_ops = {
@@ -71,14 +71,14 @@ static void routes_changed(void *context, uint32_t device_id, uint32_t event_id)
 
     (void)device_id;
     (void)event_id;
-    virtio_device_route_again(machine->guest);
+    virtio_device_route_again(machine->bus.guest);
 }
 
 static uint32_t requester_id(const struct machine *machine, const struct pci_device *device)
 {
     unsigned slot = 0;
 
-    while (slot < PCI_SLOT_COUNT && machine->pci.devices[slot] != device)
+    while (slot < PCI_SLOT_COUNT && machine->bus.pci.devices[slot] != device)
         slot++;
     return slot << 3; // bus 0, function 0
 }
@@ -123,7 +123,7 @@ mx_status_t machine_make_line(struct machine *machine, uint32_t intid, struct ir
     const struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0, .data = intid};
     mx_handle_t *handle = &machine->lines[intid - ARM64_IRQ_SPI_BASE];
 
-    mx_status_t status = mx_guest_irq_create(machine->guest->handle, handle);
+    mx_status_t status = mx_guest_irq_create(machine->bus.guest->handle, handle);
     if (status == MX_OK)
         status = mx_guest_irq_route(*handle, &route);
     *line = (struct irq_line){.set = line_set, .context = machine, .input = intid};
@@ -137,14 +137,14 @@ static mx_status_t init_v2(struct machine *machine)
     gic_distributor_init_v2(&machine->distributor, &machine->gic_machine);
     gicv2m_init(&machine->frame, &machine->gic_machine, ARM64_IRQ_GICV2M_BASE,
                 ARM64_IRQ_GICV2M_COUNT);
-    return mx_guest_gic_place(machine->guest->handle, ARM64_GICC_BASE);
+    return mx_guest_gic_place(machine->bus.guest->handle, ARM64_GICC_BASE);
 }
 
 static mx_status_t init_v3(struct machine *machine)
 {
     const struct gic_its_host host = {.routes_changed = routes_changed, .context = machine};
 
-    gic_lpis_init(&machine->lpis, &machine->gic_machine, &machine->guest->memory);
+    gic_lpis_init(&machine->lpis, &machine->gic_machine, &machine->bus.guest->memory);
     gic_distributor_init_v3(&machine->distributor, &machine->gic_machine, true);
     gic_redistributors_init(&machine->redistributors, &machine->gic_machine, &machine->lpis);
     gic_its_init(&machine->its, &host, &machine->lpis);
@@ -153,7 +153,7 @@ static mx_status_t init_v3(struct machine *machine)
 
 mx_status_t machine_init_gic(struct machine *machine, char *reason, size_t reason_bytes)
 {
-    const struct guest *guest = machine->guest;
+    const struct guest *guest = machine->bus.guest;
     uint32_t version;
 
     mx_status_t status = mx_guest_gic_read(guest->handle, 0, MX_GIC_VERSION, 0, &version);

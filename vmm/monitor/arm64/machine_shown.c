@@ -2,8 +2,6 @@
 // and of the redistributors that Linux waits for; see shown_pages.h.
 #include "vmm/monitor/arm64/machine.h"
 
-#include "vmm/monitor/shown_pages.h"
-
 static mx_status_t show_its(struct shown_pages *pages, struct gic_its *its)
 {
     uint8_t *page;
@@ -30,24 +28,24 @@ static mx_status_t show_gicv3(struct shown_pages *pages, struct machine *machine
 {
     mx_status_t status = show_its(pages, &machine->its);
 
-    for (uint32_t i = 0; status == MX_OK && i < machine->guest->config.cpu_count; i++)
+    for (uint32_t i = 0; status == MX_OK && i < machine->bus.guest->config.cpu_count; i++)
         status = show_redistributor(pages, &machine->redistributors, i);
     return status;
 }
 
 mx_status_t machine_show_registers(struct machine *machine)
 {
-    const unsigned gic_pages = machine->is_gicv2 ? 0 : 1 + machine->guest->config.cpu_count;
+    const unsigned gic_pages = machine->is_gicv2 ? 0 : 1 + machine->bus.guest->config.cpu_count;
     struct shown_pages pages;
-    mx_status_t status = shown_pages_create(&pages, machine->guest, gic_pages + SHOWN_PCI_PAGES);
+    mx_status_t status =
+        shown_pages_create(&pages, machine->bus.guest, gic_pages + SHOWN_PCI_PAGES);
 
     if (status != MX_OK)
         return status;
     if (!machine->is_gicv2)
         status = show_gicv3(&pages, machine);
     if (status == MX_OK)
-        status = shown_pages_add_pci(&pages, &machine->pci, ARM64_ECAM_BASE);
-    machine->is_config_shown = status == MX_OK;
+        status = device_bus_show_config(&machine->bus, &pages);
     shown_pages_finish(&pages);
     return status == MX_ERR_NOT_SUPPORTED ? MX_OK : status;
 }

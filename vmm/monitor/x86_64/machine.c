@@ -1,19 +1,11 @@
 // The PC that an x86-64 guest finds. The table below is the one place that says which devices there
 // are, at which addresses; machine_layout.h has the addresses and interrupts by name.
-//
-// Every row of the table is a trap of the kernel whose key is the row's place in the dispatch map,
-// so an exit needs no search. BARs of PCI devices are trapped where the guest puts them, with a key
-// of their own.
 #include "vmm/monitor/x86_64/machine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <machina/syscalls.h>
-
-#include "vmm/monitor/shown_pages.h"
-
-#define KEY_PCI_MEMORY (UINT64_C(1) << 32)
 
 // --- interrupts ---------------------------------------------------------------------------------
 
@@ -62,7 +54,7 @@ static struct irq_line make_line(struct machine *machine, unsigned source, unsig
 static void intr_set(void *context, unsigned input, bool level)
 {
     struct machine *machine = context;
-    const mx_handle_t vcpu = machine->guest->vcpus[0].handle;
+    const mx_handle_t vcpu = machine->bus.guest->vcpus[0].handle;
 
     (void)input;
     if (vcpu == MX_HANDLE_INVALID)
@@ -70,7 +62,7 @@ static void intr_set(void *context, unsigned input, bool level)
     const mx_status_t status =
         mx_vcpu_interrupt(vcpu, level ? MX_VCPU_INTERRUPT_EXTINT : MX_VCPU_INTERRUPT_EXTINT_CLEAR);
     if (status != MX_OK)
-        guest_end(machine->guest, VMM_OUTCOME_FAILED, status,
+        guest_end(machine->bus.guest, VMM_OUTCOME_FAILED, status,
                   "an interrupt cannot be delivered: %s", mx_status_string(status));
 }
 
@@ -80,10 +72,11 @@ static void ioapic_send(void *context, uint64_t address, uint32_t data)
 {
     struct machine *machine = context;
 
-    if (mx_guest_send_msi(machine->guest->handle, address, data) != MX_OK &&
+    if (mx_guest_send_msi(machine->bus.guest->handle, address, data) != MX_OK &&
         !machine->has_lost_message) {
         machine->has_lost_message = true;
-        guest_log(machine->guest, "vmm: an I/O APIC message to 0x%llx with 0x%x has no receiver",
+        guest_log(machine->bus.guest,
+                  "vmm: an I/O APIC message to 0x%llx with 0x%x has no receiver",
                   (unsigned long long)address, data);
     }
 }
@@ -94,14 +87,14 @@ static void power_off(void *context)
 {
     struct machine *machine = context;
 
-    guest_end(machine->guest, VMM_OUTCOME_POWER_OFF, MX_OK, "powered off");
+    guest_power_off(machine->bus.guest);
 }
 
 static void reset(void *context)
 {
     struct machine *machine = context;
 
-    guest_end(machine->guest, VMM_OUTCOME_REBOOT, MX_OK, "rebooted");
+    guest_reboot(machine->bus.guest);
 }
 
 // --- PCI ----------------------------------------------------------------------------------------
@@ -114,7 +107,7 @@ static uint64_t config_port_read(void *device, uint64_t offset, unsigned width_b
 
     if (offset == PC_RESET_PORT - PCI_CONFIG_PORT && width_bytes == 1)
         return acpi_pm_reset_ops.read(&machine->pm, 0, 1);
-    return pci_host_port_ops.read(&machine->pci, offset, width_bytes);
+    return pci_host_port_ops.read(&machine->bus.pci, offset, width_bytes);
 }
 
 static void config_port_write(void *device, uint64_t offset, unsigned width_bytes, uint64_t value)
@@ -124,58 +117,22 @@ static void config_port_write(void *device, uint64_t offset, unsigned width_byte
     if (offset == PC_RESET_PORT - PCI_CONFIG_PORT && width_bytes == 1)
         acpi_pm_reset_ops.write(&machine->pm, 0, 1, value);
     else
-        pci_host_port_ops.write(&machine->pci, offset, width_bytes, value);
+        pci_host_port_ops.write(&machine->bus.pci, offset, width_bytes, value);
 }
 
 static const struct device_ops config_port_ops = {.read = config_port_read,
                                                   .write = config_port_write};
 
-// The registers of a device move. Doorbells are moved by the device itself (virtio_device.c).
-static void bar_moved(void *context, unsigned slot, unsigned bar_index, bool is_mapped,
-                      uint64_t address)
-{
-    struct machine *machine = context;
-    struct pci_trap *trap = &machine->pci_traps[slot];
-    mx_status_t status = MX_OK;
-
-    if (bar_index != VIRTIO_PCI_BAR_CONFIG)
-        return;
-    if (trap->is_set)
-        status = mx_guest_clear_trap(machine->guest->handle, MX_TRAP_MEM, trap->address);
-    trap->is_set = false;
-    if (status == MX_OK && is_mapped) {
-        const struct mx_trap description = {
-            .kind = MX_TRAP_MEM,
-            .addr = address,
-            .size_bytes = machine->pci.devices[slot]->bars[bar_index].size_bytes,
-            .key = KEY_PCI_MEMORY};
-        status = mx_guest_set_trap(machine->guest->handle, &description);
-        *trap = (struct pci_trap){.is_set = status == MX_OK, .address = address};
-    }
-    if (status != MX_OK)
-        guest_log(machine->guest, "vmm: PCI slot %u: registers cannot be at 0x%llx: %s", slot,
-                  (unsigned long long)address, mx_status_string(status));
-}
-
-static void config_hidden(void *context, unsigned slot)
-{
-    const struct machine *machine = context;
-
-    if (machine->is_config_shown)
-        shown_pci_slot_hide(machine->guest, PC_ECAM_BASE, slot);
-}
-
-static const struct pci_host_ops pci_ops = {.bar_moved = bar_moved, .config_hidden = config_hidden};
-
 mx_status_t machine_add_pci(struct machine *machine, struct pci_device *device)
 {
-    const unsigned slot = ++machine->last_slot;
-    const unsigned irq = machine_intx_irq(slot); // as the DSDT's _PRT has it, too
+    unsigned slot;
+    const mx_status_t status = device_bus_take_slot(&machine->bus, &slot);
 
-    if (slot >= PCI_SLOT_COUNT)
-        return MX_ERR_NO_RESOURCES;
-    pci_device_set_intx(device, make_line(machine, SOURCE_PCI + slot, irq), (uint8_t)irq);
-    return pci_host_add(&machine->pci, device, slot);
+    if (status != MX_OK)
+        return status;
+    const unsigned irq = machine_intx_irq(slot); // as the DSDT's _PRT has it, too
+    return device_bus_add_pci(&machine->bus, device, slot,
+                              make_line(machine, SOURCE_PCI + slot, irq), (uint8_t)irq);
 }
 
 bool machine_route_message(const struct machine *machine, const struct pci_device *device,
@@ -189,90 +146,50 @@ bool machine_route_message(const struct machine *machine, const struct pci_devic
 
 // --- the table of devices -----------------------------------------------------------------------
 
-enum space {
-    SPACE_IO,
-    SPACE_MEMORY,
-};
+#define DEVICE(member) offsetof(struct machine, member)
 
-static const struct device_row {
-    const char *name;
-    enum space space;
-    uint64_t base;
-    uint64_t size_bytes;
-    const struct device_ops *ops;
-    size_t offset; // of the device in struct machine
-} device_rows[] = {
-    {"pic master", SPACE_IO, PC_PIC_MASTER_PORT, 2, &i8259_master_ops,
-     offsetof(struct machine, pic)},
-    {"pic slave", SPACE_IO, PC_PIC_SLAVE_PORT, 2, &i8259_slave_ops, offsetof(struct machine, pic)},
-    {"pic elcr", SPACE_IO, PC_ELCR_PORT, 2, &i8259_elcr_ops, offsetof(struct machine, pic)},
-    {"pit", SPACE_IO, PC_PIT_PORT, 4, &i8254_ops, offsetof(struct machine, pit)},
-    {"port 61", SPACE_IO, PC_PORT61, 1, &i8254_port61_ops, offsetof(struct machine, pit)},
-    {"i8042 data", SPACE_IO, PC_I8042_DATA_PORT, 1, &i8042_data_ops,
-     offsetof(struct machine, keyboard)},
-    {"i8042 command", SPACE_IO, PC_I8042_CMD_PORT, 1, &i8042_command_ops,
-     offsetof(struct machine, keyboard)},
-    {"rtc", SPACE_IO, PC_RTC_PORT, MC146818_PORT_COUNT, &mc146818_ops,
-     offsetof(struct machine, rtc)},
-    {"com1", SPACE_IO, PC_COM1_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, uarts[0])},
-    {"com2", SPACE_IO, PC_COM2_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, uarts[1])},
-    {"com3", SPACE_IO, PC_COM3_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, uarts[2])},
-    {"com4", SPACE_IO, PC_COM4_PORT, NS16550_PORT_COUNT, &ns16550_ops,
-     offsetof(struct machine, uarts[3])},
-    {"acpi pm", SPACE_IO, PC_PM_PORT, ACPI_PM_PORT_COUNT, &acpi_pm_ops,
-     offsetof(struct machine, pm)},
-    {"ioapic", SPACE_MEMORY, PC_IOAPIC_BASE, IOAPIC_SIZE_BYTES, &ioapic_ops,
-     offsetof(struct machine, ioapic)},
-    {"pci ecam", SPACE_MEMORY, PC_ECAM_BASE, PCI_ECAM_BUS_BYTES, &pci_host_ecam_ops,
-     offsetof(struct machine, pci)},
+static const struct device_row device_rows[] = {
+    {"pic master", DEVICE_SPACE_IO, PC_PIC_MASTER_PORT, 2, &i8259_master_ops, DEVICE(pic), false},
+    {"pic slave", DEVICE_SPACE_IO, PC_PIC_SLAVE_PORT, 2, &i8259_slave_ops, DEVICE(pic), false},
+    {"pic elcr", DEVICE_SPACE_IO, PC_ELCR_PORT, 2, &i8259_elcr_ops, DEVICE(pic), false},
+    {"pit", DEVICE_SPACE_IO, PC_PIT_PORT, 4, &i8254_ops, DEVICE(pit), false},
+    {"port 61", DEVICE_SPACE_IO, PC_PORT61, 1, &i8254_port61_ops, DEVICE(pit), false},
+    {"i8042 data", DEVICE_SPACE_IO, PC_I8042_DATA_PORT, 1, &i8042_data_ops, DEVICE(keyboard),
+     false},
+    {"i8042 command", DEVICE_SPACE_IO, PC_I8042_CMD_PORT, 1, &i8042_command_ops, DEVICE(keyboard),
+     false},
+    {"rtc", DEVICE_SPACE_IO, PC_RTC_PORT, MC146818_PORT_COUNT, &mc146818_ops, DEVICE(rtc), false},
+    {"com1", DEVICE_SPACE_IO, PC_COM1_PORT, NS16550_PORT_COUNT, &ns16550_ops, DEVICE(uarts[0]),
+     false},
+    {"com2", DEVICE_SPACE_IO, PC_COM2_PORT, NS16550_PORT_COUNT, &ns16550_ops, DEVICE(uarts[1]),
+     false},
+    {"com3", DEVICE_SPACE_IO, PC_COM3_PORT, NS16550_PORT_COUNT, &ns16550_ops, DEVICE(uarts[2]),
+     false},
+    {"com4", DEVICE_SPACE_IO, PC_COM4_PORT, NS16550_PORT_COUNT, &ns16550_ops, DEVICE(uarts[3]),
+     false},
+    {"acpi pm", DEVICE_SPACE_IO, PC_PM_PORT, ACPI_PM_PORT_COUNT, &acpi_pm_ops, DEVICE(pm), false},
+    {"ioapic", DEVICE_SPACE_MEMORY, PC_IOAPIC_BASE, IOAPIC_SIZE_BYTES, &ioapic_ops, DEVICE(ioapic),
+     false},
+    {"pci ecam", DEVICE_SPACE_MEMORY, PC_ECAM_BASE, PCI_ECAM_BUS_BYTES, &pci_host_ecam_ops,
+     DEVICE(bus.pci), false},
 };
 
 // PCI's ports, which hold the reset register, or that register alone.
 static const struct device_row pci_ports_row = {
-    "pci ports", SPACE_IO, PCI_CONFIG_PORT, PCI_CONFIG_PORT_COUNT, &config_port_ops, 0};
+    "pci ports", DEVICE_SPACE_IO, PCI_CONFIG_PORT, PCI_CONFIG_PORT_COUNT, &config_port_ops, 0,
+    false};
 static const struct device_row reset_row = {
-    "reset", SPACE_IO, PC_RESET_PORT, 1, &acpi_pm_reset_ops, offsetof(struct machine, pm)};
-
-static mx_status_t place_device(struct machine *machine, const struct device_row *row)
-{
-    const struct access_row access = {.base = row->base,
-                                      .size_bytes = row->size_bytes,
-                                      .ops = row->ops,
-                                      .device = (uint8_t *)machine + row->offset};
-    const bool is_io = row->space == SPACE_IO;
-    size_t index;
-
-    mx_status_t status =
-        access_map_add(is_io ? &machine->ports : &machine->memory, &access, &index);
-    if (status != MX_OK)
-        return status;
-    const struct mx_trap trap = {.kind = is_io ? MX_TRAP_IO : MX_TRAP_MEM,
-                                 .addr = row->base,
-                                 .size_bytes = row->size_bytes,
-                                 .key = index};
-    return mx_guest_set_trap(machine->guest->handle, &trap);
-}
-
-static mx_status_t place_device_or_log(struct machine *machine, const struct device_row *row)
-{
-    const mx_status_t status = place_device(machine, row);
-
-    if (status != MX_OK)
-        guest_log(machine->guest, "vmm: %s: %s", row->name, mx_status_string(status));
-    return status;
-}
+    "reset", DEVICE_SPACE_IO, PC_RESET_PORT, 1, &acpi_pm_reset_ops, DEVICE(pm), false};
 
 static mx_status_t place_devices(struct machine *machine)
 {
-    mx_status_t status = place_device_or_log(
-        machine, machine->guest->config.has_pci_ports ? &pci_ports_row : &reset_row);
+    const struct device_row *pci_row =
+        machine->bus.guest->config.has_pci_ports ? &pci_ports_row : &reset_row;
+    const mx_status_t status = device_bus_place_devices(&machine->bus, machine, pci_row, 1);
 
-    for (size_t i = 0; status == MX_OK && i < sizeof(device_rows) / sizeof(device_rows[0]); i++)
-        status = place_device_or_log(machine, &device_rows[i]);
-    return status;
+    return status == MX_OK ? device_bus_place_devices(&machine->bus, machine, device_rows,
+                                                      sizeof(device_rows) / sizeof(device_rows[0]))
+                           : status;
 }
 
 // --- construction -------------------------------------------------------------------------------
@@ -314,20 +231,21 @@ static mx_status_t init_serial(struct machine *machine)
                              {SOURCE_COM4, PC_COM2_IRQ}};
     mx_status_t status = MX_OK;
 
+    machine->bus.terminal = &machine->com[0];
     for (unsigned i = 0; status == MX_OK && i < PC_COM_COUNT; i++)
         status = serial_init(&machine->com[i], &ns16550_uart_ops, &machine->uarts[i],
                              make_line(machine, ports[i].source, ports[i].irq),
-                             i == 0 ? &machine->timers : NULL);
+                             i == 0 ? &machine->bus.timers : NULL);
     return status;
 }
 
 static mx_status_t init_clocks(struct machine *machine)
 {
-    const struct guest *guest = machine->guest;
+    const struct guest *guest = machine->bus.guest;
     const mx_time_t now = mx_clock_get_monotonic();
     const struct acpi_pm_host pm_host = {
         .power_off = power_off, .reset = reset, .context = machine};
-    struct timer_queue *timers = &machine->timers.queue;
+    struct timer_queue *timers = &machine->bus.timers.queue;
     struct device_timer timer;
 
     mx_status_t status = timer_queue_add(timers, pit_expired, &machine->pit, &timer);
@@ -357,14 +275,12 @@ mx_status_t machine_create(struct guest *guest, struct machine **out, char *reas
     (void)reason_bytes;
     if (!machine)
         return MX_ERR_NO_MEMORY;
-    machine->guest = guest;
-    mx_status_t status = system_timer_init(&machine->timers, guest);
+    mx_status_t status = device_bus_init(&machine->bus, guest, PC_ECAM_BASE);
     if (status != MX_OK)
         return status;
     init_interrupts(machine);
     i8042_init(&machine->keyboard, &keyboard_host,
                make_line(machine, SOURCE_I8042, PC_KEYBOARD_IRQ));
-    pci_host_init(&machine->pci, &pci_ops, machine);
     status = init_serial(machine);
     if (status == MX_OK)
         status = init_clocks(machine);
@@ -375,79 +291,14 @@ mx_status_t machine_create(struct guest *guest, struct machine **out, char *reas
     return status;
 }
 
-// --- accesses -----------------------------------------------------------------------------------
-
-// A key below the number of rows tells the row; with any other the access may be a BAR's.
-uint64_t machine_memory_read(struct machine *machine, uint64_t key, uint64_t address,
-                             unsigned width_bytes)
+struct device_bus *machine_bus(struct machine *machine)
 {
-    uint64_t value;
-
-    if (key >= machine->memory.row_count &&
-        pci_host_bar_read(&machine->pci, false, address, width_bytes, &value))
-        return value;
-    return access_map_read(&machine->memory, key, address, width_bytes);
+    return &machine->bus;
 }
-
-void machine_memory_write(struct machine *machine, uint64_t key, uint64_t address,
-                          unsigned width_bytes, uint64_t value)
-{
-    if (key >= machine->memory.row_count &&
-        pci_host_bar_write(&machine->pci, false, address, width_bytes, value))
-        return;
-    access_map_write(&machine->memory, key, address, width_bytes, value);
-}
-
-uint64_t machine_port_read(struct machine *machine, uint64_t key, uint64_t port,
-                           unsigned width_bytes)
-{
-    return access_map_read(&machine->ports, key, port, width_bytes);
-}
-
-void machine_port_write(struct machine *machine, uint64_t key, uint64_t port, unsigned width_bytes,
-                        uint64_t value)
-{
-    // A doorbell that a string instruction rings comes by here.
-    if (key >= machine->ports.row_count &&
-        pci_host_bar_write(&machine->pci, true, port, width_bytes, value))
-        return;
-    access_map_write(&machine->ports, key, port, width_bytes, value);
-}
-
-// --- from the main thread -----------------------------------------------------------------------
 
 void machine_press_power_button(struct machine *machine)
 {
-    mutex_lock(&machine->guest->lock);
+    mutex_lock(&machine->bus.guest->lock);
     acpi_pm_press_power_button(&machine->pm);
-    mutex_unlock(&machine->guest->lock);
-}
-
-void machine_attach_serial(struct machine *machine, mx_handle_t stream)
-{
-    mutex_lock(&machine->guest->lock);
-    serial_attach(&machine->com[0], stream);
-    mutex_unlock(&machine->guest->lock);
-}
-
-mx_handle_t machine_detach_serial(struct machine *machine)
-{
-    mutex_lock(&machine->guest->lock);
-    const mx_handle_t stream = serial_detach(&machine->com[0]);
-    mutex_unlock(&machine->guest->lock);
-    return stream;
-}
-
-void machine_serial_event(struct machine *machine, uint64_t key)
-{
-    mutex_lock(&machine->guest->lock);
-    serial_event(&machine->com[0], key);
-    mutex_unlock(&machine->guest->lock);
-}
-
-void machine_timer_event(struct machine *machine)
-{
-    mutex_lock(&machine->guest->lock);
-    system_timer_event(&machine->timers);
-    mutex_unlock(&machine->guest->lock);
+    mutex_unlock(&machine->bus.guest->lock);
 }

@@ -32,7 +32,7 @@ const bool machine_has_io_ports = true;
 
 static mx_status_t build_acpi(struct machine *machine, uint64_t *rsdp)
 {
-    const struct guest *guest = machine->guest;
+    const struct guest *guest = machine->bus.guest;
     const struct acpi_tables_config config = {
         .cpu_count = guest->config.cpu_count,
         .local_apic_base = PC_LOCAL_APIC_BASE,
@@ -93,7 +93,7 @@ static mx_status_t assign_bars(struct machine *machine)
     struct pci_window io = {PC_PCI_IO_BASE, PC_PCI_IO_END};
     struct pci_window memory = {PC_PCI_MEMORY_BASE, PC_PCI_MEMORY_END};
 
-    return pci_host_assign_bars(&machine->pci, &io, &memory);
+    return pci_host_assign_bars(&machine->bus.pci, &io, &memory);
 }
 
 static void set_ram(const struct guest *guest, struct boot_request *request)
@@ -106,7 +106,7 @@ static void set_ram(const struct guest *guest, struct boot_request *request)
 
 mx_status_t machine_load(struct machine *machine, struct boot_request *request)
 {
-    const struct guest *guest = machine->guest;
+    const struct guest *guest = machine->bus.guest;
     struct boot_e820_entry e820[E820_COUNT_MAX];
     struct x86_boot_map map = {
         .tables = {PC_BOOT_TABLES_BASE, PC_BOOT_TABLES_END - PC_BOOT_TABLES_BASE},

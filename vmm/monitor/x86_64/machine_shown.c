@@ -2,8 +2,6 @@
 // shown_pages.h.
 #include "vmm/monitor/x86_64/machine.h"
 
-#include "vmm/monitor/shown_pages.h"
-
 static mx_status_t show_ioapic(struct shown_pages *pages, struct ioapic *ioapic)
 {
     uint8_t *page;
@@ -17,14 +15,13 @@ static mx_status_t show_ioapic(struct shown_pages *pages, struct ioapic *ioapic)
 mx_status_t machine_show_registers(struct machine *machine)
 {
     struct shown_pages pages;
-    mx_status_t status = shown_pages_create(&pages, machine->guest, 1 + SHOWN_PCI_PAGES);
+    mx_status_t status = shown_pages_create(&pages, machine->bus.guest, 1 + SHOWN_PCI_PAGES);
 
     if (status != MX_OK)
         return status;
     status = show_ioapic(&pages, &machine->ioapic);
     if (status == MX_OK)
-        status = shown_pages_add_pci(&pages, &machine->pci, PC_ECAM_BASE);
-    machine->is_config_shown = status == MX_OK;
+        status = device_bus_show_config(&machine->bus, &pages);
     shown_pages_finish(&pages);
     return status;
 }

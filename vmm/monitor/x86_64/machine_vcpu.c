@@ -20,7 +20,7 @@ struct emulation {
 
 static const struct guest_memory *memory_of(const struct emulation *emulation)
 {
-    return &emulation->machine->guest->memory;
+    return &emulation->machine->bus.guest->memory;
 }
 
 static bool ram_read(void *context, uint64_t guest_physical, void *buffer, size_t size_bytes)
@@ -68,7 +68,8 @@ static mx_status_t device_read(void *context, uint64_t guest_physical, unsigned 
 {
     const struct emulation *emulation = context;
 
-    *value = machine_memory_read(emulation->machine, emulation->key, guest_physical, width_bytes);
+    *value = device_bus_memory_read(&emulation->machine->bus, emulation->key, guest_physical,
+                                    width_bytes);
     return MX_OK;
 }
 
@@ -77,7 +78,8 @@ static mx_status_t device_write(void *context, uint64_t guest_physical, unsigned
 {
     const struct emulation *emulation = context;
 
-    machine_memory_write(emulation->machine, emulation->key, guest_physical, width_bytes, value);
+    device_bus_memory_write(&emulation->machine->bus, emulation->key, guest_physical, width_bytes,
+                            value);
     return MX_OK;
 }
 
@@ -85,7 +87,8 @@ static mx_status_t port_in(void *context, uint16_t port, unsigned width_bytes, u
 {
     const struct emulation *emulation = context;
 
-    *value = (uint32_t)machine_port_read(emulation->machine, emulation->key, port, width_bytes);
+    *value =
+        (uint32_t)device_bus_port_read(&emulation->machine->bus, emulation->key, port, width_bytes);
     return MX_OK;
 }
 
@@ -93,7 +96,7 @@ static mx_status_t port_out(void *context, uint16_t port, unsigned width_bytes, 
 {
     const struct emulation *emulation = context;
 
-    machine_port_write(emulation->machine, emulation->key, port, width_bytes, value);
+    device_bus_port_write(&emulation->machine->bus, emulation->key, port, width_bytes, value);
     return MX_OK;
 }
 
@@ -178,7 +181,7 @@ static void answer_exception(const struct x86_exception *exception, struct mx_vc
 
 static void emulate(struct machine *machine, struct mx_vcpu_packet *packet)
 {
-    struct guest *guest = machine->guest;
+    struct guest *guest = machine->bus.guest;
     struct emulation emulation = {.machine = machine, .key = packet->key};
     const struct x86_exit_info info = exit_info(packet);
     struct x86_vcpu_regs regs;
@@ -210,61 +213,45 @@ static void handle_io(struct machine *machine, struct mx_vcpu_packet *packet)
         emulate(machine, packet);
         return;
     }
-    mutex_lock(&machine->guest->lock);
+    mutex_lock(&machine->bus.guest->lock);
     if (io->is_input)
-        io->data = machine_port_read(machine, packet->key, io->port, io->width_bytes);
+        io->data = device_bus_port_read(&machine->bus, packet->key, io->port, io->width_bytes);
     else
-        machine_port_write(machine, packet->key, io->port, io->width_bytes, io->data);
-    mutex_unlock(&machine->guest->lock);
+        device_bus_port_write(&machine->bus, packet->key, io->port, io->width_bytes, io->data);
+    mutex_unlock(&machine->bus.guest->lock);
 }
 
 static void handle_mem(struct machine *machine, struct mx_vcpu_packet *packet)
 {
-    struct mx_packet_mem *mem = &packet->mem;
-
-    if (!mem->is_decoded) {
+    if (!packet->mem.is_decoded) {
         emulate(machine, packet);
         return;
     }
-    mutex_lock(&machine->guest->lock);
-    if (mem->is_write)
-        machine_memory_write(machine, packet->key, mem->addr, mem->width_bytes, mem->data);
-    else
-        mem->data = machine_memory_read(machine, packet->key, mem->addr, mem->width_bytes);
-    mutex_unlock(&machine->guest->lock);
-    mem->exception = MX_VCPU_NO_EXCEPTION;
+    mutex_lock(&machine->bus.guest->lock);
+    device_bus_answer(&machine->bus, packet->key, &packet->mem);
+    mutex_unlock(&machine->bus.guest->lock);
 }
 
 static void handle_eoi(struct machine *machine, uint32_t vector)
 {
-    mutex_lock(&machine->guest->lock);
+    mutex_lock(&machine->bus.guest->lock);
     ioapic_eoi(&machine->ioapic, (uint8_t)vector);
-    mutex_unlock(&machine->guest->lock);
+    mutex_unlock(&machine->bus.guest->lock);
 }
 
 static uint32_t acknowledge(struct machine *machine)
 {
-    mutex_lock(&machine->guest->lock);
+    mutex_lock(&machine->bus.guest->lock);
     const uint8_t vector = i8259_acknowledge(&machine->pic);
-    mutex_unlock(&machine->guest->lock);
+    mutex_unlock(&machine->bus.guest->lock);
     return vector;
-}
-
-static void handle_shutdown(struct guest *guest, const struct guest_vcpu *vcpu,
-                            struct mx_vcpu_packet *packet)
-{
-    packet->shutdown.text[sizeof(packet->shutdown.text) - 1] = '\0';
-    guest_end(guest, VMM_OUTCOME_FAILED, MX_ERR_BAD_STATE, "vCPU %u: %s (0x%llx, 0x%llx)", vcpu->id,
-              packet->shutdown.text, (unsigned long long)packet->shutdown.info[0],
-              (unsigned long long)packet->shutdown.info[1]);
 }
 
 void machine_handle_packet(struct machine *machine, struct guest_vcpu *vcpu,
                            struct mx_vcpu_packet *packet)
 {
+    (void)vcpu;
     switch ((enum mx_vcpu_packet_type)packet->type) {
-    case MX_VCPU_PACKET_NONE:
-        break;
     case MX_VCPU_PACKET_IO:
         handle_io(machine, packet);
         break;
@@ -277,14 +264,9 @@ void machine_handle_packet(struct machine *machine, struct guest_vcpu *vcpu,
     case MX_VCPU_PACKET_INTACK:
         packet->intack.vector = acknowledge(machine);
         break;
+    case MX_VCPU_PACKET_NONE: // the others do not come here
     case MX_VCPU_PACKET_SHUTDOWN:
-        handle_shutdown(machine->guest, vcpu, packet);
-        break;
     case MX_VCPU_PACKET_POWER:
-        if (packet->power.reason == MX_POWER_REBOOT)
-            guest_end(machine->guest, VMM_OUTCOME_REBOOT, MX_OK, "rebooted");
-        else
-            guest_end(machine->guest, VMM_OUTCOME_POWER_OFF, MX_OK, "powered off");
         break;
     }
 }
