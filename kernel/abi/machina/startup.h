@@ -48,6 +48,7 @@ enum mx_startup_kind {
 // Services of the host (arg of MX_STARTUP_SERVICE).
 enum mx_startup_service {
     MX_SERVICE_GUEST_MANAGER = 1, // <machina_user/guest_manager.h>
+    MX_SERVICE_KEYBOARDS = 2,     // <machina_user/keyboard.h>
 };
 
 struct mx_startup_message {
