@@ -12,6 +12,13 @@
 struct thread;
 struct timer;
 
+// Threads that are ready to run on a CPU, by virtual run time. Protected by sched_lock.
+struct run_queue {
+    struct list_node threads;
+    uint32_t count;
+    uint64_t base; // of virtual run time
+};
+
 struct cpu {
     uint32_t index;
     bool is_online;
@@ -26,6 +33,9 @@ struct cpu {
     mx_time_t slice_end;         // when the running thread's turn is over
     struct mx_info_cpu stats;    // written by this CPU only
     struct mx_guest_stats guest_stats; // written by this CPU only
+    struct run_queue run_queue;
+    struct thread *running;     // protected by sched_lock
+    struct thread *dead_thread; // left this CPU for good; its stack is free once another thread runs. sched_lock
 };
 
 extern struct cpu cpus[CPU_MAX];

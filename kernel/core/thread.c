@@ -18,32 +18,18 @@
 #define SLICE_NS            MX_MSEC(4)
 #define WAKE_GRANULARITY_NS MX_MSEC(1)
 
-struct run_queue {
-    struct list_node threads;
-    uint32_t count;
-    uint64_t base;       // of virtual run time
-    struct thread *dead; // left this CPU for good; its stack is free once another thread runs
-};
-
 struct spinlock sched_lock = SPINLOCK_INIT;
 
-static struct run_queue run_queues[CPU_MAX];
 static struct thread idle_threads[CPU_MAX];
-static struct thread *running_threads[CPU_MAX];
 static struct wait_queue reaper_queue;
 static struct list_node dead_threads;
 
 // --- run queues; sched_lock held ----------------------------------------------------------------
 
-static struct run_queue *run_queue_of(const struct cpu *cpu)
-{
-    return &run_queues[cpu->index];
-}
-
 static bool cpu_is_idle(const struct cpu *cpu)
 {
     return cpu->is_online && !cpu->is_spared && cpu->idle_thread->state == THREAD_RUNNING &&
-           run_queue_of(cpu)->count == 0;
+           cpu->run_queue.count == 0;
 }
 
 static void insert_by_runtime(struct run_queue *queue, struct thread *thread)
@@ -81,7 +67,7 @@ static struct cpu *least_loaded_cpu(void)
 
     for (uint32_t i = 0; i < cpu_count; i++) {
         if (cpus[i].is_online && !cpus[i].is_spared &&
-            (best == NULL || run_queues[i].count < run_queue_of(best)->count))
+            (best == NULL || cpus[i].run_queue.count < best->run_queue.count))
             best = &cpus[i];
     }
     return best;
@@ -103,7 +89,7 @@ static struct cpu *choose_cpu(const struct thread *thread)
 // What the thread that runs on `cpu` has used up to now.
 static uint64_t running_used(const struct cpu *cpu, mx_time_t now)
 {
-    const struct thread *running = running_threads[cpu->index];
+    const struct thread *running = cpu->running;
     uint64_t ran = now > running->last_start ? (uint64_t)(now - running->last_start) : 0;
 
     return running->virtual_runtime_ns + ran;
@@ -120,7 +106,7 @@ static bool should_preempt(const struct cpu *cpu, const struct thread *thread, c
 static void make_ready(struct thread *thread)
 {
     struct cpu *cpu = choose_cpu(thread);
-    struct run_queue *queue = run_queue_of(cpu);
+    struct run_queue *queue = &cpu->run_queue;
 
     thread->state = THREAD_READY;
     if (thread->cpu != cpu)
@@ -130,10 +116,10 @@ static void make_ready(struct thread *thread)
     insert_by_runtime(queue, thread);
     // The running thread may have an endless slice so far: its CPU must look again in any case, but this one, which
     // can set its own timer, only if the new thread is to run first.
-    if (should_preempt(cpu, thread, running_threads[cpu->index]) || cpu != arch_current_cpu()) {
+    if (should_preempt(cpu, thread, cpu->running) || cpu != arch_current_cpu()) {
         request_reschedule(cpu);
     } else if (cpu->slice_end == MX_TIME_INFINITE) {
-        cpu->slice_end = running_threads[cpu->index]->last_start + SLICE_NS;
+        cpu->slice_end = cpu->running->last_start + SLICE_NS;
         spin_acquire(&cpu->timers_lock);
         timer_program(cpu);
         spin_release(&cpu->timers_lock);
@@ -159,13 +145,13 @@ static struct thread *steal(struct cpu *cpu)
     struct run_queue *longest = NULL;
 
     for (uint32_t i = 0; i < cpu_count; i++) {
-        if (i != cpu->index && run_queues[i].count > (longest != NULL ? longest->count : 0))
-            longest = &run_queues[i];
+        if (i != cpu->index && cpus[i].run_queue.count > (longest != NULL ? longest->count : 0))
+            longest = &cpus[i].run_queue;
     }
     if (longest == NULL || cpu->is_spared)
         return NULL;
     struct thread *thread = take_first(longest);
-    place_in_queue(run_queue_of(cpu), thread);
+    place_in_queue(&cpu->run_queue, thread);
     cpu->stats.migrations++;
     return thread;
 }
@@ -174,13 +160,13 @@ static struct thread *steal(struct cpu *cpu)
 // will run next.
 static void balance(struct cpu *cpu, mx_time_t now)
 {
-    struct run_queue *queue = run_queue_of(cpu);
+    struct run_queue *queue = &cpu->run_queue;
     struct thread *waiting = LIST_FIRST(&queue->threads, struct thread, node);
     struct cpu *target = NULL;
     uint64_t most = waiting != NULL ? waiting->virtual_runtime_ns + 2 * SLICE_NS : 0;
 
     for (uint32_t i = 0; waiting != NULL && i < cpu_count; i++) {
-        if (i == cpu->index || !cpus[i].is_online || running_threads[i] == cpus[i].idle_thread)
+        if (i == cpu->index || !cpus[i].is_online || cpus[i].running == cpus[i].idle_thread)
             continue;
         if (running_used(&cpus[i], now) > most) {
             most = running_used(&cpus[i], now);
@@ -193,7 +179,7 @@ static void balance(struct cpu *cpu, mx_time_t now)
     queue->count--;
     waiting->cpu = target;
     target->stats.migrations++;
-    insert_by_runtime(run_queue_of(target), waiting);
+    insert_by_runtime(&target->run_queue, waiting);
     request_reschedule(target);
 }
 
@@ -209,7 +195,7 @@ static void account_runtime(struct thread *thread, mx_time_t now)
 
 static void set_slice(struct cpu *cpu, mx_time_t now)
 {
-    mx_time_t slice_end = run_queue_of(cpu)->count != 0 ? now + SLICE_NS : MX_TIME_INFINITE;
+    mx_time_t slice_end = cpu->run_queue.count != 0 ? now + SLICE_NS : MX_TIME_INFINITE;
 
     if (slice_end == MX_TIME_INFINITE && cpu->slice_end == MX_TIME_INFINITE)
         return;
@@ -219,23 +205,27 @@ static void set_slice(struct cpu *cpu, mx_time_t now)
     spin_release(&cpu->timers_lock);
 }
 
-// After a switch, in the new thread: hands a thread that has died to the reaper.
-static void finish_switch(void)
+static NOINLINE void bury(struct cpu *cpu)
 {
-    struct run_queue *queue = run_queue_of(arch_current_cpu());
-
-    if (queue->dead == NULL)
-        return;
-    list_add_tail(&dead_threads, &queue->dead->node);
-    queue->dead = NULL;
+    list_add_tail(&dead_threads, &cpu->dead_thread->node);
+    cpu->dead_thread = NULL;
     wait_queue_wake_one_locked(&reaper_queue, MX_OK);
+}
+
+// After a switch, in the new thread: hands a thread that has died to the reaper.
+static inline void finish_switch(void)
+{
+    struct cpu *cpu = arch_current_cpu();
+
+    if (cpu->dead_thread != NULL)
+        bury(cpu);
 }
 
 // `next` is marked as running; returns when `previous` runs again.
 static void switch_to(struct cpu *cpu, struct thread *previous, struct thread *next)
 {
     cpu->stats.context_switches++;
-    running_threads[cpu->index] = next;
+    cpu->running = next;
     arch_set_current_thread(next);
     arch_thread_switch(previous, next);
     finish_switch();
@@ -247,7 +237,7 @@ static void schedule_locked(void)
 {
     struct thread *previous = arch_current_thread();
     struct cpu *cpu = arch_current_cpu();
-    struct run_queue *queue = run_queue_of(cpu);
+    struct run_queue *queue = &cpu->run_queue;
     mx_time_t now = arch_time_now();
 
     cpu->needs_reschedule = 0;
@@ -271,7 +261,7 @@ static void schedule_locked(void)
     if (previous == cpu->idle_thread)
         previous->state = THREAD_READY;
     if (previous->state == THREAD_DEAD)
-        queue->dead = previous;
+        cpu->dead_thread = previous;
     switch_to(cpu, previous, next);
 }
 
@@ -281,7 +271,7 @@ static bool hand_over_locked(struct thread *next)
 {
     struct thread *previous = arch_current_thread();
     struct cpu *cpu = arch_current_cpu();
-    struct run_queue *queue = run_queue_of(cpu);
+    struct run_queue *queue = &cpu->run_queue;
     const struct thread *first = LIST_FIRST(&queue->threads, struct thread, node);
 
     place_in_queue(queue, next);
@@ -497,7 +487,7 @@ void thread_yield(void)
 {
     arch_interrupt_state_t state = spin_lock(&sched_lock);
     struct thread *self = thread_current();
-    const struct run_queue *queue = run_queue_of(arch_current_cpu());
+    const struct run_queue *queue = &arch_current_cpu()->run_queue;
     const struct thread *last = list_is_empty(&queue->threads)
                                     ? NULL
                                     : CONTAINER_OF(queue->threads.previous, struct thread, node);
@@ -657,11 +647,11 @@ void thread_prepare_cpu(struct cpu *cpu)
     thread_init(idle, "idle");
     idle->state = THREAD_RUNNING;
     idle->cpu = cpu;
-    list_init(&run_queues[cpu->index].threads);
+    list_init(&cpu->run_queue.threads);
     cpu->hardware_deadline = MX_TIME_INFINITE;
     cpu->slice_end = MX_TIME_INFINITE;
     cpu->idle_thread = idle;
-    running_threads[cpu->index] = idle;
+    cpu->running = idle;
 }
 
 void thread_enter_cpu(struct cpu *cpu)
@@ -676,7 +666,7 @@ void thread_spare_cpu(struct cpu *cpu)
     struct thread *self = thread_current(), *waiting;
 
     cpu->is_spared = true;
-    while ((waiting = take_first(run_queue_of(cpu))) != NULL)
+    while ((waiting = take_first(&cpu->run_queue)) != NULL)
         make_ready(waiting);
     if (arch_current_cpu() == cpu) {
         make_ready(self); // nobody can take it before this CPU has left its stack: sched_lock is held until then

@@ -1,6 +1,7 @@
 // Memory objects: creation, reading and writing, children, operations on ranges.
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <machina/syscalls.h>
 
@@ -74,6 +75,55 @@ TEST(what_is_written_is_read_across_pages)
     ASSERT_OK(mx_vmo_write(vmo, in, 100, sizeof(in)));
     ASSERT_OK(mx_vmo_read(vmo, out, 100, sizeof(out)));
     EXPECT_BYTES_EQ(in, out, sizeof(in));
+    close_handle(vmo);
+}
+
+// Writes and reads bytes at an odd place of the buffer; false if others than these changed.
+static bool copy_is_exact(mx_handle_t vmo, size_t place, size_t size_bytes)
+{
+    uint8_t out[128], expected[128];
+    static uint8_t in[128];
+
+    for (size_t i = 0; i < sizeof(in); i++) {
+        in[i] = (uint8_t)(i * 37 + size_bytes + 1);
+        out[i] = expected[i] = 0xee;
+    }
+    memcpy(expected + place, in + place, size_bytes);
+    return mx_vmo_write(vmo, in + place, 3, size_bytes) == MX_OK &&
+           mx_vmo_read(vmo, out + place, 3, size_bytes) == MX_OK &&
+           memcmp(out, expected, sizeof(out)) == 0;
+}
+
+TEST(copies_of_every_size_and_place_touch_no_other_byte)
+{
+    mx_handle_t vmo;
+
+    ASSERT_OK(mx_vmo_create(PAGE, &vmo));
+    for (size_t place = 0; place < 16; place++) {
+        for (size_t size_bytes = 0; size_bytes <= 100; size_bytes++)
+            ASSERT_TRUE(copy_is_exact(vmo, place, size_bytes));
+    }
+    close_handle(vmo);
+}
+
+TEST(copies_end_at_the_last_byte_that_is_there)
+{
+    mx_handle_t vmo;
+    uint64_t at = 0;
+
+    ASSERT_OK(mx_vmo_create(PAGE * 2, &vmo));
+    ASSERT_OK(mx_aspace_map(own_aspace(), MX_MAP_READ | MX_MAP_WRITE, vmo, 0, PAGE * 2, &at));
+    ASSERT_OK(mx_aspace_unmap(own_aspace(), at + PAGE, PAGE));
+    char *end = (char *)at + PAGE;
+    for (size_t size_bytes = 1; size_bytes <= 80; size_bytes++) {
+        EXPECT_OK(mx_vmo_write(vmo, end - size_bytes, PAGE, size_bytes));
+        EXPECT_OK(mx_vmo_read(vmo, end - size_bytes, PAGE, size_bytes));
+        EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                      mx_vmo_write(vmo, end - size_bytes + 1, PAGE, size_bytes));
+        EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                      mx_vmo_read(vmo, end - size_bytes + 1, PAGE, size_bytes));
+    }
+    ASSERT_OK(mx_aspace_unmap(own_aspace(), at, PAGE));
     close_handle(vmo);
 }
 

@@ -281,72 +281,90 @@ arm64_enter_user:
 
 // bool arm64_copy_from_user(void *to, uint64_t from, size_t size_bytes), of memory checked to be in the user's half, by accesses
 // with the user's permissions. A fault that cannot be resolved ends it with false.
+//
+// 32 bytes at a time; what is left is in the low five bits of x2, which going below zero has not changed.
 	.globl arm64_copy_from_user
 arm64_copy_from_user:
-1:	cmp x2, #32
+	subs x2, x2, #32
 	b.lo 2f
-	ldtr x3, [x1]
+1:	ldtr x3, [x1]
 	ldtr x4, [x1, #8]
 	ldtr x5, [x1, #16]
 	ldtr x6, [x1, #24]
-	stp x3, x4, [x0]
-	stp x5, x6, [x0, #16]
-	add x0, x0, #32
+	stp x3, x4, [x0], #16
+	stp x5, x6, [x0], #16
 	add x1, x1, #32
-	sub x2, x2, #32
-	b 1b
-2:	subs x2, x2, #8
-	b.lo 3f
+	subs x2, x2, #32
+	b.hs 1b
+2:	tbz x2, #4, 3f
+	ldtr x3, [x1]
+	ldtr x4, [x1, #8]
+	stp x3, x4, [x0], #16
+	add x1, x1, #16
+3:	tbz x2, #3, 4f
 	ldtr x3, [x1]
 	str x3, [x0], #8
 	add x1, x1, #8
-	b 2b
-3:	adds x2, x2, #8
-	b.eq 5f
-4:	ldtrb w3, [x1]
-	strb w3, [x0], #1
-	add x1, x1, #1
-	subs x2, x2, #1
-	b.ne 4b
-5:	mov w0, #1
+4:	tst x2, #7
+	b.eq 7f
+	tbz x2, #2, 5f
+	ldtr w3, [x1]
+	str w3, [x0], #4
+	add x1, x1, #4
+5:	tbz x2, #1, 6f
+	ldtrh w3, [x1]
+	strh w3, [x0], #2
+	add x1, x1, #2
+6:	tbz x2, #0, 7f
+	ldtrb w3, [x1]
+	strb w3, [x0]
+7:	mov w0, #1
 	ret
-6:	mov w0, #0
+8:	mov w0, #0
 	ret
-	exception_entry 1b, 5b, 6b
+	exception_entry 1b, 7b, 8b
 
-// bool arm64_copy_to_user(uint64_t to, const void *from, size_t size_bytes)
+// bool arm64_copy_to_user(uint64_t to, const void *from, size_t size_bytes), likewise
 	.globl arm64_copy_to_user
 arm64_copy_to_user:
-1:	cmp x2, #32
+	subs x2, x2, #32
 	b.lo 2f
-	ldp x3, x4, [x1]
-	ldp x5, x6, [x1, #16]
+1:	ldp x3, x4, [x1], #16
+	ldp x5, x6, [x1], #16
 	sttr x3, [x0]
 	sttr x4, [x0, #8]
 	sttr x5, [x0, #16]
 	sttr x6, [x0, #24]
 	add x0, x0, #32
-	add x1, x1, #32
-	sub x2, x2, #32
-	b 1b
-2:	subs x2, x2, #8
-	b.lo 3f
+	subs x2, x2, #32
+	b.hs 1b
+2:	tbz x2, #4, 3f
+	ldp x3, x4, [x1], #16
+	sttr x3, [x0]
+	sttr x4, [x0, #8]
+	add x0, x0, #16
+3:	tbz x2, #3, 4f
 	ldr x3, [x1], #8
 	sttr x3, [x0]
 	add x0, x0, #8
-	b 2b
-3:	adds x2, x2, #8
-	b.eq 5f
-4:	ldrb w3, [x1], #1
+4:	tst x2, #7
+	b.eq 7f
+	tbz x2, #2, 5f
+	ldr w3, [x1], #4
+	sttr w3, [x0]
+	add x0, x0, #4
+5:	tbz x2, #1, 6f
+	ldrh w3, [x1], #2
+	sttrh w3, [x0]
+	add x0, x0, #2
+6:	tbz x2, #0, 7f
+	ldrb w3, [x1]
 	sttrb w3, [x0]
-	add x0, x0, #1
-	subs x2, x2, #1
-	b.ne 4b
-5:	mov w0, #1
+7:	mov w0, #1
 	ret
-6:	mov w0, #0
+8:	mov w0, #0
 	ret
-	exception_entry 1b, 5b, 6b
+	exception_entry 1b, 7b, 8b
 
 // bool arm64_load_user_u32(uint32_t *value, uint64_t from)
 	.globl arm64_load_user_u32

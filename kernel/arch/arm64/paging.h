@@ -1,7 +1,13 @@
 // Page tables, as the rest of the architecture sees them; the contract is <arch/mmu.h>.
 #pragma once
 
+#include <arch/aspace_state.h>
 #include <arch/mmu.h>
+#include <arch/percpu.h>
+
+#include "kernel/arch/arm64/asid.h"
+#include "kernel/arch/arm64/regs/paging.h"
+#include "kernel/arch/arm64/regs/sysreg.h"
 
 // Physical address of the kernel's own top table.
 extern uint64_t kernel_root;
@@ -22,3 +28,16 @@ const void *paging_map_firmware(paddr_t address, uint64_t size_bytes);
 
 // Puts the address space (NULL: none) into TTBR0_EL1. Interrupts disabled.
 void paging_load_aspace(struct arch_aspace *aspace);
+// The same of an address space that needs no more than the register; false, and nothing done, if it
+// does.
+static inline bool paging_try_load_aspace(struct arm64_cpu *cpu, struct arch_aspace *aspace)
+{
+    if (cpu->loaded_aspace == aspace)
+        return true;
+    if (aspace->id == ASID_SHARED)
+        return false;
+    sysreg_write(ttbr0_el1, aspace->root | (uint64_t)aspace->id << TTBR_ASID_SHIFT);
+    isb();
+    cpu->loaded_aspace = aspace;
+    return true;
+}

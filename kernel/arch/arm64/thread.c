@@ -39,10 +39,15 @@ void arch_thread_destroy(struct thread *thread)
     thread->arch.fpu = NULL;
 }
 
-void arch_thread_switch(struct thread *from, struct thread *to)
+static struct arch_aspace *aspace_of(struct thread *thread)
 {
-    struct arm64_cpu *cpu = arm64_current_cpu();
-    struct arch_aspace *aspace = to->aspace ? &to->aspace->arch : NULL;
+    return thread->aspace ? &thread->aspace->arch : NULL;
+}
+
+// All that a switch may have to do besides what it always does. Out of line, as few do.
+static NOINLINE void switch_with_care(struct thread *from, struct thread *to, struct arm64_cpu *cpu)
+{
+    struct arch_aspace *aspace = aspace_of(to);
 
     if (cpu->resident_vcpu)
         hypervisor_thread_leaves(from);
@@ -50,11 +55,26 @@ void arch_thread_switch(struct thread *from, struct thread *to)
         fpu_release_current_thread();
     if (from->aspace)
         from->arch.user_tpidr = sysreg_read(tpidr_el0);
-    if (to->aspace)
+    if (aspace)
         sysreg_write(tpidr_el0, to->arch.user_tpidr);
     // Kernel threads get no address space: none is in use when it is destroyed.
     if (cpu->loaded_aspace != aspace)
         paging_load_aspace(aspace);
+    arm64_switch_stacks(&from->arch.kernel_sp, to->arch.kernel_sp);
+}
+
+void arch_thread_switch(struct thread *from, struct thread *to)
+{
+    struct arm64_cpu *cpu = arm64_current_cpu();
+    struct arch_aspace *aspace = aspace_of(to);
+
+    if (cpu->resident_vcpu || cpu->fpu_live || !from->aspace || !aspace ||
+        !paging_try_load_aspace(cpu, aspace)) {
+        switch_with_care(from, to, cpu);
+        return;
+    }
+    from->arch.user_tpidr = sysreg_read(tpidr_el0);
+    sysreg_write(tpidr_el0, to->arch.user_tpidr);
     arm64_switch_stacks(&from->arch.kernel_sp, to->arch.kernel_sp);
 }
 
