@@ -67,6 +67,13 @@ static mx_status_t check_container(const uint8_t *data, size_t size_bytes,
         return refuse(error, FIELD(length), "the container's length is not a multiple of 8");
     if (header.length > size_bytes - ZBI_HEADER_BYTES)
         return refuse(error, FIELD(length), "the container is longer than the data");
+    return MX_OK;
+}
+
+static mx_status_t check_container_crc(const uint8_t *data, struct format_error *error)
+{
+    struct zbi_header header = header_read(data);
+
     if (!(header.flags & ZBI_FLAG_CRC32)) {
         if (header.crc32 != ZBI_NO_CRC32)
             return refuse(error, FIELD(crc32),
@@ -111,17 +118,19 @@ static mx_status_t check_item_crc(const uint8_t *data, size_t at, struct format_
     return MX_OK;
 }
 
-mx_status_t zbi_check(const void *data, size_t size_bytes, struct format_error *error)
+static mx_status_t check(const uint8_t *bytes, size_t size_bytes, bool with_crc,
+                         struct format_error *error)
 {
-    const uint8_t *bytes = data;
     mx_status_t status = check_container(bytes, size_bytes, error);
+    if (status == MX_OK && with_crc)
+        status = check_container_crc(bytes, error);
     if (status != MX_OK)
         return status;
 
     size_t end = ZBI_HEADER_BYTES + (size_t)header_read(bytes).length;
     for (size_t at = ZBI_HEADER_BYTES; at < end;) {
         status = check_item(bytes, at, end, error);
-        if (status == MX_OK)
+        if (status == MX_OK && with_crc)
             status = check_item_crc(bytes, at, error);
         if (status != MX_OK)
             return status;
@@ -129,6 +138,16 @@ mx_status_t zbi_check(const void *data, size_t size_bytes, struct format_error *
         at += ZBI_HEADER_BYTES + align_item(header_read(bytes + at).length);
     }
     return MX_OK;
+}
+
+mx_status_t zbi_check(const void *data, size_t size_bytes, struct format_error *error)
+{
+    return check(data, size_bytes, true, error);
+}
+
+mx_status_t zbi_check_layout(const void *data, size_t size_bytes, struct format_error *error)
+{
+    return check(data, size_bytes, false, error);
 }
 
 size_t zbi_size(const void *data, size_t size_bytes)
@@ -298,6 +317,8 @@ const char *zbi_type_name(uint32_t type)
         {ZBI_TYPE_MEM_CONFIG, "MEM_CONFIG"},
         {ZBI_TYPE_KERNEL_DRIVER, "KERNEL_DRIVER"},
         {ZBI_TYPE_PLATFORM_ID, "PLATFORM_ID"},
+        {ZBI_TYPE_DEVICETREE, "DEVICETREE"},
+        {ZBI_TYPE_PLACE, "PLACE"},
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -30,7 +30,8 @@ enum {
 #define ZBI_FLAG_CRC32      UINT32_C(0x00020000)
 #define ZBI_FLAG_COMPRESSED UINT32_C(0x00000001) // storage items; `extra` is the size unpacked
 
-// Item types, four characters each, first character in the low byte.
+// Item types, four characters each, first character in the low byte. The payloads that describe a
+// machine are in zbi_items.h.
 #define ZBI_TYPE_CONTAINER        UINT32_C(0x544f4f42) // BOOT
 #define ZBI_TYPE_DISCARD          UINT32_C(0x50494b53) // SKIP: padding, ignored
 #define ZBI_TYPE_KERNEL_X64       UINT32_C(0x4c4e524b) // KRNL
@@ -49,6 +50,8 @@ enum {
 #define ZBI_TYPE_MEM_CONFIG       UINT32_C(0x434d454d) // MEMC
 #define ZBI_TYPE_KERNEL_DRIVER    UINT32_C(0x5652444b) // KDRV
 #define ZBI_TYPE_PLATFORM_ID      UINT32_C(0x44494c50) // PLID
+#define ZBI_TYPE_DEVICETREE       UINT32_C(0xd00dfeed) // a flattened device tree
+#define ZBI_TYPE_PLACE            UINT32_C(0x43414c50) // PLAC: where an item's data lies elsewhere
 
 // A header as it lies in the image, container and item alike.
 struct zbi_header {
@@ -91,6 +94,11 @@ struct zbi_iterator {
 // are refused. IO_DATA_INTEGRITY with *error filled when something is wrong.
 MX_MUST_CHECK mx_status_t zbi_check(const void *data, size_t size_bytes,
                                     struct format_error *error);
+
+// The same without the CRCs, for data that moved since its CRC was checked or that never had one:
+// costs nothing per byte.
+MX_MUST_CHECK mx_status_t zbi_check_layout(const void *data, size_t size_bytes,
+                                           struct format_error *error);
 
 // Size of the container in bytes including its header, as its header says; 0 when the data does not
 // begin with a container that fits in size_bytes.
