@@ -1,0 +1,156 @@
+// The table of Linux key codes; see linux_keys.h.
+
+#include "user/drivers/input/portable/linux_keys.h"
+
+#include <stddef.h>
+
+static const uint8_t usages[] = {
+    [1] = 0x29,   // escape
+    [2] = 0x1e,   // 1
+    [3] = 0x1f,   // 2
+    [4] = 0x20,   // 3
+    [5] = 0x21,   // 4
+    [6] = 0x22,   // 5
+    [7] = 0x23,   // 6
+    [8] = 0x24,   // 7
+    [9] = 0x25,   // 8
+    [10] = 0x26,  // 9
+    [11] = 0x27,  // 0
+    [12] = 0x2d,  // -
+    [13] = 0x2e,  // =
+    [14] = 0x2a,  // backspace
+    [15] = 0x2b,  // tab
+    [16] = 0x14,  // q
+    [17] = 0x1a,  // w
+    [18] = 0x08,  // e
+    [19] = 0x15,  // r
+    [20] = 0x17,  // t
+    [21] = 0x1c,  // y
+    [22] = 0x18,  // u
+    [23] = 0x0c,  // i
+    [24] = 0x12,  // o
+    [25] = 0x13,  // p
+    [26] = 0x2f,  // [
+    [27] = 0x30,  // ]
+    [28] = 0x28,  // enter
+    [29] = 0xe0,  // left control
+    [30] = 0x04,  // a
+    [31] = 0x16,  // s
+    [32] = 0x07,  // d
+    [33] = 0x09,  // f
+    [34] = 0x0a,  // g
+    [35] = 0x0b,  // h
+    [36] = 0x0d,  // j
+    [37] = 0x0e,  // k
+    [38] = 0x0f,  // l
+    [39] = 0x33,  // ;
+    [40] = 0x34,  // '
+    [41] = 0x35,  // `
+    [42] = 0xe1,  // left shift
+    [43] = 0x31,  // backslash
+    [44] = 0x1d,  // z
+    [45] = 0x1b,  // x
+    [46] = 0x06,  // c
+    [47] = 0x19,  // v
+    [48] = 0x05,  // b
+    [49] = 0x11,  // n
+    [50] = 0x10,  // m
+    [51] = 0x36,  // ,
+    [52] = 0x37,  // .
+    [53] = 0x38,  // /
+    [54] = 0xe5,  // right shift
+    [55] = 0x55,  // keypad *
+    [56] = 0xe2,  // left alt
+    [57] = 0x2c,  // space
+    [58] = 0x39,  // caps lock
+    [59] = 0x3a,  // F1
+    [60] = 0x3b,  // F2
+    [61] = 0x3c,  // F3
+    [62] = 0x3d,  // F4
+    [63] = 0x3e,  // F5
+    [64] = 0x3f,  // F6
+    [65] = 0x40,  // F7
+    [66] = 0x41,  // F8
+    [67] = 0x42,  // F9
+    [68] = 0x43,  // F10
+    [69] = 0x53,  // num lock
+    [70] = 0x47,  // scroll lock
+    [71] = 0x5f,  // keypad 7
+    [72] = 0x60,  // keypad 8
+    [73] = 0x61,  // keypad 9
+    [74] = 0x56,  // keypad -
+    [75] = 0x5c,  // keypad 4
+    [76] = 0x5d,  // keypad 5
+    [77] = 0x5e,  // keypad 6
+    [78] = 0x57,  // keypad +
+    [79] = 0x59,  // keypad 1
+    [80] = 0x5a,  // keypad 2
+    [81] = 0x5b,  // keypad 3
+    [82] = 0x62,  // keypad 0
+    [83] = 0x63,  // keypad .
+    [85] = 0x94,  // zenkaku hankaku
+    [86] = 0x64,  // the 102nd key
+    [87] = 0x44,  // F11
+    [88] = 0x45,  // F12
+    [89] = 0x87,  // ro
+    [90] = 0x92,  // katakana
+    [91] = 0x93,  // hiragana
+    [92] = 0x8a,  // henkan
+    [93] = 0x88,  // katakana hiragana
+    [94] = 0x8b,  // muhenkan
+    [95] = 0x8c,  // keypad comma (Japan)
+    [96] = 0x58,  // keypad enter
+    [97] = 0xe4,  // right control
+    [98] = 0x54,  // keypad /
+    [99] = 0x46,  // print screen
+    [100] = 0xe6, // right alt
+    [102] = 0x4a, // home
+    [103] = 0x52, // up
+    [104] = 0x4b, // page up
+    [105] = 0x50, // left
+    [106] = 0x4f, // right
+    [107] = 0x4d, // end
+    [108] = 0x51, // down
+    [109] = 0x4e, // page down
+    [110] = 0x49, // insert
+    [111] = 0x4c, // delete
+    [113] = 0x7f, // mute
+    [114] = 0x81, // volume down
+    [115] = 0x80, // volume up
+    [116] = 0x66, // power
+    [117] = 0x67, // keypad =
+    [119] = 0x48, // pause
+    [121] = 0x85, // keypad comma
+    [122] = 0x90, // hangeul
+    [123] = 0x91, // hanja
+    [124] = 0x89, // yen
+    [125] = 0xe3, // left GUI
+    [126] = 0xe7, // right GUI
+    [127] = 0x65, // compose
+    [128] = 0x78, // stop
+    [129] = 0x79, // again
+    [131] = 0x7a, // undo
+    [133] = 0x7c, // copy
+    [134] = 0x74, // open
+    [135] = 0x7d, // paste
+    [136] = 0x7e, // find
+    [137] = 0x7b, // cut
+    [138] = 0x75, // help
+    [183] = 0x68, // F13
+    [184] = 0x69, // F14
+    [185] = 0x6a, // F15
+    [186] = 0x6b, // F16
+    [187] = 0x6c, // F17
+    [188] = 0x6d, // F18
+    [189] = 0x6e, // F19
+    [190] = 0x6f, // F20
+    [191] = 0x70, // F21
+    [192] = 0x71, // F22
+    [193] = 0x72, // F23
+    [194] = 0x73, // F24
+};
+
+uint16_t linux_key_usage(uint16_t code)
+{
+    return code < sizeof(usages) ? usages[code] : 0;
+}
