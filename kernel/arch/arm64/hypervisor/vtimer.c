@@ -17,6 +17,11 @@ static bool is_asserted(uint64_t ctl)
            (CNT_CTL_ENABLE | CNT_CTL_ISTATUS);
 }
 
+static bool is_on(uint64_t ctl)
+{
+    return (ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE;
+}
+
 // On the CPU where the timer fired.
 static void handle_virtual_timer(void)
 {
@@ -42,6 +47,13 @@ const char *vtimer_init(void)
 // --- residence
 // ------------------------------------------------------------------------------------
 
+// Whether a timer that goes off at `value` of the guest's counter has. Without sign: Arm ARM,
+// D11.2.4 "Operation of the CompareValue views of the timers".
+static bool has_passed(const struct guest *guest, uint64_t value)
+{
+    return time_counter_read() - guest->arch.counter_offset >= value;
+}
+
 void vtimer_load(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
@@ -51,6 +63,10 @@ void vtimer_load(struct vcpu *vcpu)
     // guest's lock, but these by the vCPU itself alone.
     arch->is_timer_held =
         __atomic_load_n(&irq->flags, __ATOMIC_RELAXED) & (IRQ_ACTIVE | IRQ_LISTED);
+    // One that the timer raises at once would only bring the guest out again: it is taken for come.
+    // The refresh that follows each load sees the line and lists it.
+    if (is_on(arch->cntv_ctl) && has_passed(vcpu->guest, arch->cntv_cval))
+        arch->is_timer_held = true;
     if (arch->is_timer_held)
         vgic_set_active(VTIMER_INTID, true);
     sysreg_write(CNTV_CVAL_EL02, arch->cntv_cval);
@@ -108,7 +124,6 @@ static mx_time_t deadline_of(const struct guest *guest, uint64_t value)
 {
     uint64_t now = time_counter_read() - guest->arch.counter_offset;
 
-    // Without sign: Arm ARM, D11.2.4 "Operation of the CompareValue views of the timers".
     if (now >= value)
         return 0;
     // The clock's arithmetic is good for some centuries only.
@@ -126,7 +141,7 @@ void vtimer_start_wait(struct vcpu *vcpu)
     uint64_t cval = is_resident ? sysreg_read(CNTV_CVAL_EL02) : arch->cntv_cval;
 
     arch_interrupts_restore(state);
-    if ((ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE)
+    if (is_on(ctl))
         timer_set(&arch->virtual_timer, deadline_of(vcpu->guest, cval));
 }
 
@@ -158,12 +173,12 @@ static void physical_timer_expired(struct timer *timer)
 static void ptimer_update(struct vcpu *vcpu)
 {
     struct arch_vcpu *arch = &vcpu->arch;
-    bool is_on = (arch->cntp_ctl & (CNT_CTL_ENABLE | CNT_CTL_IMASK)) == CNT_CTL_ENABLE;
+    bool can_fire = is_on(arch->cntp_ctl);
     uint64_t left = arch->cntp_cval - physical_counter();
 
     timer_cancel(&arch->physical_timer);
-    vgic_set_private_line(vcpu, PTIMER_INTID, is_on && ptimer_is_due(arch));
-    if (is_on && !ptimer_is_due(arch) && left < (uint64_t)1 << 56)
+    vgic_set_private_line(vcpu, PTIMER_INTID, can_fire && ptimer_is_due(arch));
+    if (can_fire && !ptimer_is_due(arch) && left < (uint64_t)1 << 56)
         timer_set(&arch->physical_timer, time_counter_to_ns(arch->cntp_cval));
 }
 
