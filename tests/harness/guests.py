@@ -105,6 +105,7 @@ class LinuxGuest:
         self.wait_ready()
 
     def wait_ready(self):
+        self.has_console = False
         self.machine.expect('linux_guest: ready', LINUX_TIMEOUT_SECONDS)
         self.machine.expect(self.PROMPT)
 
@@ -129,6 +130,10 @@ class LinuxGuest:
     def attach(self, terminal='serial'):
         self.machine.send(f'guest {terminal} {self.id}\r')
         self.machine.expect(rf'\[guest {self.id}: Ctrl-\] then d detaches\]')
+        if terminal == 'console' and not self.has_console:
+            # Its driver comes late, and what is typed before a shell has it open is lost.
+            self.machine.expect(self.PROMPT, LINUX_TIMEOUT_SECONDS)
+            self.has_console = True
         # What the guest has said before is shown again; the answer to this comes after it.
         self.attach_count += 1
         self.machine.send(f'echo at${{x}}tached {self.attach_count}\r')

@@ -57,10 +57,25 @@ def test_access_to_nothing_does_no_harm(machina, neighbour):
     machina.wait_for_prompt()
 
 
+def wait_for_devices(linux):
+    """Waits until a detached guest has all its devices up and leaves them alone.
+
+    A driver waits for its device without an end while it sets it up, and the console's while it writes, with interrupts off. The
+    late drivers are up when there is a shell on the virtio console, and that has written its prompt when it sleeps again.
+    """
+    linux.attach('console')
+    shell = linux.run('echo $$').strip()
+    linux.detach()
+    linux.attach()
+    linux.run(f'until grep -q "^State:.*sleeping" /proc/{shell}/status; do sleep 0.1; done')
+    linux.detach()
+
+
 @pytest.fixture
 def linux(machina):
     guest = LinuxGuest(machina, 'fast_guest')
     guest.detach()
+    wait_for_devices(guest)
     yield guest
     guests.kill(machina, guest.id)
 
@@ -74,14 +89,30 @@ def test_death_of_a_vmm_is_the_end_of_its_guest_alone(machina, neighbour, linux)
     assert guests.wait_until(machina, lambda: len(machina.run('ps').splitlines()) == count - 7)
 
 
-@pytest.mark.parametrize('device', ['virtio-rng', 'virtio-console', 'virtio-block'])
-def test_death_of_a_device_process_is_the_loss_of_the_device(machina, neighbour, linux, device):
+def lost_devices(linux):
+    """The virtio numbers of the devices that need a reset, as soon as there is one."""
+    return linux.run('until grep -l 0x0000004f /sys/bus/virtio/devices/*/status >/tmp/lost; do sleep 0.1; done;'
+                     ' for status in $(cat /tmp/lost); do cat ${status%status}device; done').split()
+
+
+# The device, its virtio number, and commands that succeed if the others work: disks, random numbers.
+@pytest.mark.parametrize('device, number, disks, has_rng', [
+    ('virtio-rng', '0x0004', 'abcd', False),
+    ('virtio-console', '0x0003', 'abcd', True),
+    ('virtio-block', '0x0002', 'abc', True),
+])
+def test_death_of_a_device_process_is_the_loss_of_the_device(machina, neighbour, linux, device, number, disks, has_rng):
     victim = process_ids(machina, device)[-1]
     assert machina.run(f'kill {victim}') == ''
     linux.attach()
-    assert linux.run('echo alive') == 'alive\n'
+    assert lost_devices(linux) == [number]
+    for disk in disks:
+        assert linux.run(f'dd if=/dev/vd{disk} bs=4k count=1 iflag=direct 2>/dev/null | wc -c') == '4096\n'
     # Linux waits for a console's output with interrupts off, so nothing here writes to one that is dead.
-    linux.run('(head -c 16 /dev/hwrng >/dev/null &)')
+    if has_rng:
+        assert linux.run('head -c 16 /dev/hwrng | wc -c') == '16\n'
+    else:
+        linux.run('(head -c 16 /dev/hwrng >/dev/null &)')
     linux.detach()
     assert guests.list_guests(machina)[linux.id]['state'] == 'running'
     assert machina.run(f'guest stop -f {linux.id}') == f'guest {linux.id} ended: killed\n'
