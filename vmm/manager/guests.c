@@ -27,6 +27,7 @@
 #define COMMANDS_PER_EVENT 32
 #define LAST_MESSAGES_MAX  1024      // as many as a channel holds unread
 #define OPENS_MAX          256       // files that one run of a guest can ask for
+#define KILL_TIMEOUT       MX_SEC(1) // until the kernel has ended a process
 #define REBOOT_TIME_MIN    MX_SEC(1) // a guest that reboots sooner after its start has failed
 
 struct guest_record {
@@ -565,17 +566,19 @@ static mx_status_t take_message(struct guest_record *record)
     return MX_ERR_IO_DATA_INTEGRITY;
 }
 
-static void take_messages(struct guest_record *record)
+// OK if it has said all or enough for now, otherwise why it is not to be listened to any more.
+static mx_status_t take_messages(struct guest_record *record)
 {
     mx_status_t status = MX_OK;
 
     for (unsigned i = 0; status == MX_OK && i < COMMANDS_PER_EVENT; i++)
         status = take_message(record);
-    if (status == MX_OK || status == MX_ERR_SHOULD_WAIT)
-        status = wait_for_vmm(record);
-    if (status == MX_OK)
-        return;
-    // Without its channel a VMM has nothing left to do; the end of its process tells the rest.
+    return status == MX_ERR_SHOULD_WAIT ? MX_OK : status;
+}
+
+// Without its channel a VMM has nothing left to do; the end of its process tells the rest.
+static void give_up_vmm(struct guest_record *record, mx_status_t status)
+{
     if (!record->has_end && status != MX_ERR_PEER_CLOSED) {
         const struct vmm_ended end = {.status = status,
                                       .outcome = VMM_OUTCOME_FAILED,
@@ -590,8 +593,13 @@ void guests_vmm_event(uint64_t guest_key)
 {
     struct guest_record *record = find_key(guest_key);
 
-    if (record && record->vmm != MX_HANDLE_INVALID)
-        take_messages(record);
+    if (!record || record->vmm == MX_HANDLE_INVALID)
+        return;
+    mx_status_t status = take_messages(record);
+    if (status == MX_OK)
+        status = wait_for_vmm(record);
+    if (status != MX_OK)
+        give_up_vmm(record, status);
 }
 
 // --- ends ---------------------------------------------------------------------------------------
@@ -672,10 +680,29 @@ void guests_process_event(uint64_t guest_key)
 
 // --- requests -----------------------------------------------------------------------------------
 
+// Whoever asks may know of a guest's end before the port has told of it: its terminal closed, or
+// there was none to attach to. So an end that its VMM has announced, or begun, is waited for.
+static void catch_up(struct guest_record *record)
+{
+    if (!record->is_used || record->state == GUEST_ENDED)
+        return;
+    const mx_status_t status = take_messages(record);
+    if (status == MX_OK && !record->has_end)
+        return;
+    give_up_vmm(record, status);
+    if (mx_object_wait_one(record->process, MX_SIGNAL_TERMINATED,
+                           mx_clock_get_monotonic() + KILL_TIMEOUT, NULL) == MX_OK)
+        guests_process_event(record->key);
+}
+
 // The guest that a request is about, if it lives.
 static mx_status_t find_living(uint32_t id, struct guest_record **out, struct guest_reply *reply)
 {
     *out = find_id(id);
+    if (*out) {
+        catch_up(*out);
+        *out = find_id(id); // one that was refused is gone
+    }
     reply->id = id;
     if (!*out)
         return guests_refuse(reply, MX_ERR_NOT_FOUND, "there is no guest %u; guest list shows them",
@@ -684,6 +711,18 @@ static mx_status_t find_living(uint32_t id, struct guest_record **out, struct gu
         return guests_refuse(reply, MX_ERR_BAD_STATE, "guest %u has ended: %s", id,
                              (*out)->end.message);
     return MX_OK;
+}
+
+// Why a guest cannot be commanded: if its VMM ended meanwhile, because the guest has ended.
+static mx_status_t refuse_command(uint32_t id, mx_status_t status, const char *command,
+                                  struct guest_reply *reply)
+{
+    struct guest_record *record;
+    const mx_status_t end = find_living(id, &record, reply);
+
+    return end != MX_OK ? end
+                        : guests_refuse(reply, status, "guest %u cannot be %s: %s", id, command,
+                                        mx_status_string(status));
 }
 
 mx_status_t guests_stop(uint32_t id, bool is_forced, struct guest_reply *reply)
@@ -705,10 +744,7 @@ mx_status_t guests_stop(uint32_t id, bool is_forced, struct guest_reply *reply)
         if (status == MX_OK)
             record->state = GUEST_STOPPING;
     }
-    if (status != MX_OK)
-        return guests_refuse(reply, status, "guest %u cannot be stopped: %s", id,
-                             mx_status_string(status));
-    return MX_OK;
+    return status == MX_OK ? status : refuse_command(id, status, "stopped", reply);
 }
 
 mx_status_t guests_attach(uint32_t id, enum vmm_terminal terminal, mx_handle_t *stream,
@@ -730,9 +766,7 @@ mx_status_t guests_attach(uint32_t id, enum vmm_terminal terminal, mx_handle_t *
         if (status != MX_OK)
             handle_close(*stream);
     }
-    return status == MX_OK ? status
-                           : guests_refuse(reply, status, "guest %u cannot be attached: %s", id,
-                                           mx_status_string(status));
+    return status == MX_OK ? status : refuse_command(id, status, "attached", reply);
 }
 
 mx_status_t guests_stats(uint32_t id, struct guest_stats_reply *reply)
@@ -780,6 +814,8 @@ static int compare_entries(const void *a, const void *b)
 
 void guests_list(struct guest_list_reply *reply)
 {
+    for (size_t i = 0; i < GUESTS_MAX; i++)
+        catch_up(&records[i]);
     for (size_t i = 0; i < GUESTS_MAX; i++) {
         if (records[i].is_used)
             fill_entry(&records[i], &reply->entries[reply->count++]);

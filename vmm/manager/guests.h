@@ -1,7 +1,8 @@
 // The guest manager's guests: each a job with one VMM process, from its launch to its place in the
 // list of the ended.
 //
-// One thread. The manager never waits for a VMM: what a VMM says comes as packets of the port.
+// One thread. The manager never waits for a VMM, but for the end of one that it has killed: what a
+// VMM says comes as packets of the port.
 #pragma once
 
 #include <stdbool.h>
