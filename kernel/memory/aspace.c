@@ -12,6 +12,7 @@
 #define CHOOSE_FROM UINT64_C(0x100000000)
 
 #define ACCESS_OPTIONS (MX_MAP_READ | MX_MAP_WRITE | MX_MAP_EXECUTE)
+#define SHOWN_OPTIONS  (ACCESS_OPTIONS | MX_MAP_COHERENT) // what the tables say
 
 static void aspace_destroy(struct object *object)
 {
@@ -190,7 +191,7 @@ static mx_status_t show_page(struct aspace *aspace, const struct mapping *mappin
     mutex_lock(vmo->mutex);
     mx_status_t status = vmo_get_page_locked(vmo, offset, access == MX_MAP_WRITE, &page);
     if (status == MX_OK) {
-        uint32_t options = mapping->options & ACCESS_OPTIONS;
+        uint32_t options = mapping->options;
         if (!page.is_write_allowed)
             options &= ~MX_MAP_WRITE;
         paddr_t page_address = vmo_page_address(vmo, &page, offset);
@@ -301,9 +302,7 @@ static mx_status_t check_options(const struct aspace *aspace, uint32_t options)
     if ((options & ~(ACCESS_OPTIONS | MX_MAP_SPECIFIC | MX_MAP_POPULATE | MX_MAP_COHERENT)) ||
         !(access & MX_MAP_READ))
         return MX_ERR_INVALID_ARGS;
-    if (is_write_execute && aspace->kind != ASPACE_GUEST)
-        return MX_ERR_INVALID_ARGS;
-    return options & MX_MAP_COHERENT && !arch_aspace_is_coherent(&aspace->arch) ? MX_ERR_NOT_SUPPORTED : MX_OK;
+    return is_write_execute && aspace->kind != ASPACE_GUEST ? MX_ERR_INVALID_ARGS : MX_OK;
 }
 
 static mx_status_t map_locked(struct aspace *aspace, uint32_t options, uint32_t allowed_options, struct vmo *vmo,
@@ -327,7 +326,7 @@ static mx_status_t map_locked(struct aspace *aspace, uint32_t options, uint32_t 
     struct mapping *mapping = mapping_create(aspace, vmo, vmo_offset, *addr, size_bytes);
     if (mapping == NULL)
         return MX_ERR_NO_MEMORY;
-    mapping->options = options & ACCESS_OPTIONS;
+    mapping->options = options & SHOWN_OPTIONS;
     mapping->allowed_options = allowed_options & ACCESS_OPTIONS;
     mx_status_t status = options & MX_MAP_POPULATE ? populate(aspace, mapping) : MX_OK;
     if (status != MX_OK)
@@ -426,7 +425,7 @@ mx_status_t aspace_protect(struct aspace *aspace, uint32_t options, uint64_t add
         status = MX_ERR_ACCESS_DENIED;
     } else {
         mutex_lock(mapping->vmo->mutex);
-        mapping->options = options;
+        mapping->options = options | (mapping->options & MX_MAP_COHERENT);
         arch_aspace_unmap(&aspace->arch, addr, size_bytes); // faults in again with the new permissions
         mutex_unlock(mapping->vmo->mutex);
     }

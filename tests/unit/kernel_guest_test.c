@@ -3,6 +3,7 @@
 #include "tests/unit/kernel_fixture.h"
 
 #include "kernel/hypervisor/guest.h"
+#include "kernel/object/process.h"
 
 static mx_handle_t guest, guest_aspace;
 
@@ -235,23 +236,33 @@ PROCESS_TEST(guest_create_with_a_bad_pointer_leaves_no_handle)
     EXPECT_EQ(after.handle_count, before.handle_count);
 }
 
-static mx_status_t map_coherent(mx_handle_t aspace, mx_handle_t vmo)
+static uint32_t shown_options(const struct arch_aspace *aspace, uint64_t addr)
 {
-    uint64_t addr = 0x200000;
+    uint32_t options = 0;
+    bool is_device;
+    paddr_t page;
 
-    return mx_aspace_map(aspace, MX_MAP_READ | MX_MAP_SPECIFIC | MX_MAP_COHERENT, vmo, 0, 4096,
-                         &addr);
+    return host_aspace_lookup(aspace, addr, &page, &options, &is_device) ? options : 0;
 }
 
-PROCESS_TEST(guest_memory_is_coherent_where_the_cpu_sees_to_it)
+PROCESS_TEST(memory_that_is_seen_alike_is_so_for_program_and_guest_and_stays_so)
 {
+    const uint32_t options = MX_MAP_READ | MX_MAP_POPULATE | MX_MAP_COHERENT;
+    uint64_t guest_addr = 0x200000, own_addr = 0;
+    uint8_t byte;
     mx_handle_t vmo;
 
     make_guest();
     ASSERT_OK(mx_vmo_create(4096, &vmo));
-    host_set_guests_incoherent(true);
-    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, map_coherent(guest_aspace, vmo));
-    EXPECT_OK(map_coherent(env.aspace, vmo));
-    host_set_guests_incoherent(false);
-    EXPECT_OK(map_coherent(guest_aspace, vmo));
+    ASSERT_OK(mx_aspace_map(guest_aspace, options | MX_MAP_SPECIFIC, vmo, 0, 4096, &guest_addr));
+    ASSERT_OK(mx_aspace_map(env.aspace, options | MX_MAP_WRITE, vmo, 0, 4096, &own_addr));
+    EXPECT_EQ(shown_options(&guest_object()->aspace->arch, guest_addr),
+              MX_MAP_READ | MX_MAP_COHERENT);
+    EXPECT_EQ(shown_options(&process_current()->aspace->arch, own_addr),
+              MX_MAP_READ | MX_MAP_WRITE | MX_MAP_COHERENT);
+    ASSERT_OK(mx_aspace_protect(env.aspace, MX_MAP_READ, own_addr, 4096));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_aspace_protect(env.aspace, options, own_addr, 4096));
+    host_user_load(&byte, own_addr, 1);
+    EXPECT_EQ(shown_options(&process_current()->aspace->arch, own_addr),
+              MX_MAP_READ | MX_MAP_COHERENT);
 }

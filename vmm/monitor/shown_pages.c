@@ -20,9 +20,9 @@ mx_status_t shown_pages_create(struct shown_pages *pages, struct guest *guest, u
     mx_status_t status = mx_vmo_create((uint64_t)count * SHOWN_PAGE_BYTES, &pages->vmo);
     if (status != MX_OK)
         return status;
-    status =
-        mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0), MX_MAP_READ | MX_MAP_WRITE,
-                      pages->vmo, 0, (uint64_t)count * SHOWN_PAGE_BYTES, &address);
+    status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),
+                           MX_MAP_READ | MX_MAP_WRITE | MX_MAP_COHERENT, pages->vmo, 0,
+                           (uint64_t)count * SHOWN_PAGE_BYTES, &address);
     pages->bytes = (uint8_t *)(uintptr_t)address;
     if (status != MX_OK)
         shown_pages_finish(pages);

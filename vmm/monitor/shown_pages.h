@@ -2,8 +2,8 @@
 // so that reading those needs no exit.
 //
 // The traps stay as they are: writes come to them because the pages do not allow them, and so do
-// reads of what is not shown. Where a guest's accesses could miss what is in the caches nothing is
-// shown, and every access exits.
+// reads of what is not shown. The guest takes the pages for devices, so they are mapped to be seen
+// alike past the caches, too (MX_MAP_COHERENT).
 #pragma once
 
 #include <stdint.h>
@@ -29,8 +29,7 @@ MX_MUST_CHECK mx_status_t shown_pages_create(struct shown_pages *pages, struct g
 // What only the making needs.
 void shown_pages_finish(struct shown_pages *pages);
 
-// The next page, of zeros, shown at the guest's `address`. NOT_SUPPORTED: the guest could miss what
-// is written; this says every call, so nothing is shown then. NO_RESOURCES: no more room.
+// The next page, of zeros, shown at the guest's `address`. NO_RESOURCES: no more room.
 MX_MUST_CHECK mx_status_t shown_pages_add(struct shown_pages *pages, uint64_t address,
                                           uint8_t **page);
 

@@ -10,7 +10,7 @@
 #define MX_MAP_EXECUTE  (1u << 2) // never together with MX_MAP_WRITE, except in a guest's space
 #define MX_MAP_SPECIFIC (1u << 3) // at exactly *addr; otherwise the kernel chooses
 #define MX_MAP_POPULATE (1u << 4) // allocate and map every page now
-#define MX_MAP_COHERENT (1u << 5) // what others write is seen whatever memory type the reader chose; see mx_aspace_map
+#define MX_MAP_COHERENT (1u << 5) // seen alike by all who map it so, whatever memory type a guest chose; see mx_aspace_map
 
 #define MX_VMO_CHILD_SLICE (1u << 0) // a window onto the parent's own pages
 #define MX_VMO_CHILD_COW   (1u << 1) // reads through to the parent until a page is first written

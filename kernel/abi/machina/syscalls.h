@@ -157,8 +157,9 @@ MX_MUST_CHECK mx_status_t mx_vmo_write(mx_handle_t vmo, const void *buffer, uint
 MX_MUST_CHECK mx_status_t mx_vmo_op_range(mx_handle_t vmo, uint32_t op, uint64_t offset,
                                           uint64_t size_bytes);
 // Maps a page-aligned range. *addr is the place with MX_MAP_SPECIFIC (ALREADY_EXISTS if something is there), and the
-// result otherwise. Needs MAP and, by the options, READ, WRITE, EXECUTE on vmo; WRITE on aspace. NOT_SUPPORTED: with
-// MX_MAP_COHERENT, and a guest that takes the memory for a device would not see all that is written.
+// result otherwise. Needs MAP and, by the options, READ, WRITE, EXECUTE on vmo; WRITE on aspace. What is written
+// through mappings with MX_MAP_COHERENT is seen through others with it, also by a guest that takes the memory for a device; as
+// long as there is one, neither other mappings nor system calls are sure to see what is in the memory.
 MX_MUST_CHECK mx_status_t mx_aspace_map(mx_handle_t aspace, uint32_t options, mx_handle_t vmo,
                                         uint64_t vmo_offset, uint64_t size_bytes, uint64_t *addr);
 // Removes every mapping in the page-aligned range, splitting those that reach beyond. NOT_FOUND: there was none.

@@ -48,11 +48,6 @@ uint64_t arch_aspace_user_limit(void)
     return USER_LIMIT;
 }
 
-bool arch_aspace_is_coherent(const struct arch_aspace *aspace)
-{
-    return !aspace->is_guest || hypervisor_aspace_is_coherent();
-}
-
 uint64_t arch_aspace_guest_limit(void)
 {
     return hypervisor_aspace_limit();
@@ -340,8 +335,9 @@ static uint64_t user_leaf(paddr_t page, uint32_t options, bool is_device)
 
     entry |= options & MX_MAP_WRITE ? 0 : PTE_AP_READ_ONLY;
     entry |= options & MX_MAP_EXECUTE ? 0 : PTE_UXN;
-    entry |= is_device ? PTE_DEVICE : PTE_NORMAL;
-    return entry;
+    if (is_device)
+        return entry | PTE_DEVICE;
+    return entry | (options & MX_MAP_COHERENT && hypervisor_bypasses_caches() ? PTE_UNCACHED : PTE_NORMAL);
 }
 
 static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes, bool has_tables)
@@ -351,7 +347,11 @@ static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t
 
 static void user_prepare(paddr_t page, uint64_t size_bytes, uint32_t options, bool is_device)
 {
-    if ((options & MX_MAP_EXECUTE) && !is_device)
+    if (is_device)
+        return;
+    if (options & MX_MAP_COHERENT && hypervisor_bypasses_caches())
+        cache_clean_and_invalidate(arch_phys_to_virt(page), size_bytes);
+    if (options & MX_MAP_EXECUTE)
         cache_sync_instructions(arch_phys_to_virt(page), size_bytes);
 }
 

@@ -164,7 +164,8 @@ build_tables:
 // Translation on, with x0 the kernel's top table and start.S's identity map; goes on at the image's address of the place whose
 // physical address is x1.
 enable_translation:
-	mov x2, #MAIR_VALUE
+	movz x2, #MAIR_LOW
+	movk x2, #MAIR_HIGH, lsl #16
 	msr mair_el1, x2
 	ldr x2, =TCR_LOW
 	mov x3, #TCR_TG1_4K

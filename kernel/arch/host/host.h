@@ -41,8 +41,6 @@ const char *host_take_console_text(void);
 uint32_t host_take_power_action(void);
 // The next `count` pages for page tables are refused.
 void host_fail_tables(uint32_t count);
-// As on a CPU where guests' accesses may bypass the caches.
-void host_set_guests_incoherent(bool is_incoherent);
 
 // --- for user programs
 // -----------------------------------------------------------------------------

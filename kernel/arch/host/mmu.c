@@ -40,7 +40,6 @@ struct host_table {
 
 static char *ram;
 static uint32_t refused_tables;
-static bool are_guests_incoherent;
 
 void host_memory_init(void)
 {
@@ -61,19 +60,9 @@ void host_fail_tables(uint32_t count)
     refused_tables = count;
 }
 
-void host_set_guests_incoherent(bool is_incoherent)
-{
-    are_guests_incoherent = is_incoherent;
-}
-
 uint64_t arch_aspace_user_limit(void)
 {
     return USER_LIMIT;
-}
-
-bool arch_aspace_is_coherent(const struct arch_aspace *aspace)
-{
-    return !aspace->is_guest || !are_guests_incoherent;
 }
 
 uint64_t arch_aspace_guest_limit(void)

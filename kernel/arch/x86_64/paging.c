@@ -47,13 +47,6 @@ uint64_t arch_aspace_user_limit(void)
     return USER_LIMIT;
 }
 
-// Accesses of every type look into the caches: AMD64 Architecture Programmer's Manual Volume 2, 7.4.
-bool arch_aspace_is_coherent(const struct arch_aspace *aspace)
-{
-    (void)aspace;
-    return true;
-}
-
 uint64_t arch_aspace_guest_limit(void)
 {
     uint32_t bits = cpuid_physical_address_bits();

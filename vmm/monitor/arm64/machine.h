@@ -51,6 +51,6 @@ MX_MUST_CHECK mx_status_t machine_make_line(struct machine *machine, uint32_t in
 
 // --- machine_shown.c ----------------------------------------------------------------------------
 
-// Lets the guest read PCI configuration space and more without exits, where the CPU makes sure that
-// it sees what the models write. Devices and BARs are in place.
+// Lets the guest read PCI configuration space and more without exits. Devices and BARs are in
+// place.
 MX_MUST_CHECK mx_status_t machine_show_registers(struct machine *machine);

@@ -47,5 +47,5 @@ mx_status_t machine_show_registers(struct machine *machine)
     if (status == MX_OK)
         status = device_bus_show_config(&machine->bus, &pages);
     shown_pages_finish(&pages);
-    return status == MX_ERR_NOT_SUPPORTED ? MX_OK : status;
+    return status;
 }

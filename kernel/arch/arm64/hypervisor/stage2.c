@@ -148,7 +148,9 @@ static uint64_t guest_leaf(paddr_t page, uint32_t options, bool is_device)
     entry |= options & MX_MAP_EXECUTE && !is_device ? 0 : S2_NO_EXECUTE;
     if (is_device)
         return entry | S2_DEVICE_NGNRE;
-    return entry | (hypervisor_features.has_fwb ? S2_NORMAL_FWB : S2_NORMAL_WB);
+    if (hypervisor_features.has_fwb)
+        return entry | S2_NORMAL_FWB;
+    return entry | (options & MX_MAP_COHERENT ? S2_UNCACHED : S2_NORMAL_WB);
 }
 
 // Before the guest sees it: what others wrote is in memory and known to instruction fetches.
@@ -192,9 +194,9 @@ uint64_t hypervisor_aspace_limit(void)
                                                          : STAGE2_ADDRESS_BITS_MAX);
 }
 
-bool hypervisor_aspace_is_coherent(void)
+bool hypervisor_bypasses_caches(void)
 {
-    return hypervisor_features.has_fwb;
+    return hypervisor_features.is_usable && !hypervisor_features.has_fwb;
 }
 
 // --- set and way

@@ -43,6 +43,7 @@
 
 // Stage 2 descriptors (D8.3.2, D8.5.5).
 #define S2_NORMAL_WB     ((uint64_t)0xf << 2)
+#define S2_UNCACHED      ((uint64_t)0x5 << 2)
 #define S2_NORMAL_FWB    ((uint64_t)0x6 << 2) // with HCR_EL2.FWB: write-back whatever stage 1 says
 #define S2_DEVICE_NGNRE  ((uint64_t)0x1 << 2)
 #define S2_READ          REG_BIT(6)

@@ -13,6 +13,7 @@
 #define PTE_ATTRIBUTE_SHIFT 2
 #define PTE_NORMAL          (0 << PTE_ATTRIBUTE_SHIFT) // index into MAIR_EL1
 #define PTE_DEVICE          (1 << PTE_ATTRIBUTE_SHIFT)
+#define PTE_UNCACHED        (2 << PTE_ATTRIBUTE_SHIFT)
 #define PTE_AP_USER         REG_BIT(6)
 #define PTE_AP_READ_ONLY    REG_BIT(7)
 #define PTE_SH_INNER        (3 << 8)
@@ -22,8 +23,10 @@
 #define PT_ENTRIES     512
 #define PT_ENTRY_SHIFT 9
 
-// MAIR_EL1: normal memory, write-back and allocating; device memory, nGnRE.
-#define MAIR_VALUE 0x04ff
+// MAIR_EL1: normal memory, write-back and allocating; device memory, nGnRE; normal memory past the
+// caches.
+#define MAIR_LOW  0x04ff
+#define MAIR_HIGH 0x0044
 
 // TCR_EL1: 47 bits of address for user programs, as on x86-64, 48 for the kernel, 4 KiB granules,
 // tables in cacheable, inner shareable memory.

@@ -31,11 +31,7 @@ MX_MUST_CHECK mx_status_t arch_aspace_init(struct arch_aspace *aspace, bool is_g
 // Frees the tables. Not active on any CPU.
 void arch_aspace_destroy(struct arch_aspace *aspace);
 
-// Whether those who see memory through these tables see what others write in any case. Guests choose memory types of their
-// own, which may bypass the caches.
-bool arch_aspace_is_coherent(const struct arch_aspace *aspace);
-
-// Shows 2^order pages at `addr`, both naturally aligned, with MX_MAP_READ/WRITE/EXECUTE of `options`; replaces what is there
+// Shows 2^order pages at `addr`, both naturally aligned, with MX_MAP_READ/WRITE/EXECUTE/COHERENT of `options`; replaces what is there
 // (and then makes sure that no CPU uses the old entry). NO_MEMORY for tables. Orders: 0, 9 and 18.
 // Any of the following: interrupts enabled, no spinlock held.
 MX_MUST_CHECK mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page,

@@ -20,5 +20,5 @@ MX_MUST_CHECK mx_status_t hypervisor_aspace_init(struct arch_aspace *aspace);
 void hypervisor_aspace_destroy(struct arch_aspace *aspace);
 // [0, this) are the addresses that guests can have.
 uint64_t hypervisor_aspace_limit(void);
-// Whether guests' accesses go through the caches whatever memory type they chose.
-bool hypervisor_aspace_is_coherent(void);
+// Whether guests can access memory past the caches, by the memory type of their own tables.
+bool hypervisor_bypasses_caches(void);
