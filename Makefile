@@ -49,8 +49,8 @@ HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -Ikernel/abi/x86_64 -Ikerne
 	-Ikernel/arch/host/include
 
 HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
-	kernel/arch/x86_64/hypervisor/portable kernel/arch/arm64/portable kernel/arch/arm64/hypervisor/portable \
-	user/portable user/drivers/input/portable user/drivers/usb/portable vmm/config vmm/loader vmm/loader/x86_64 vmm/loader/arm64 \
+	kernel/arch/x86_64/portable kernel/arch/x86_64/hypervisor/portable kernel/arch/arm64/portable \
+	kernel/arch/arm64/hypervisor/portable user/portable user/drivers/input/portable user/drivers/usb/portable vmm/config vmm/loader vmm/loader/x86_64 vmm/loader/arm64 \
 	vmm/memory vmm/chips vmm/pci vmm/virtio vmm/x86_64 vmm/arm64 vmm/monitor/portable
 # One table of columns is enough; the host has that of x86-64.
 HOST_EXCLUDE := user/portable/kstats_columns_arm64.c
@@ -126,13 +126,21 @@ $B/packages/%: packages/%/build scripts/mkpackage.sh scripts/mksysroot.sh $(wild
 $B/machina.zbi: $H/mkzbi $(USER_BINARIES) $(PACKAGE_DIRS)
 	$H/mkzbi create -o $@ --dir bin=$B/bin $(foreach p,$(PACKAGES),--dir pkg/$p=$B/packages/$p)
 
+# The kernel as an item of a boot image: the headers of container and item take the place of its first 64 bytes.
+$B/machina.kernel: $B/machina.bin
+	tail -c +65 $< > $@
+
+# Bit 2 of the Multiboot header's flags asks for a linear framebuffer; the word behind them makes the sum of the three zero.
+$B/machina-video.bin: $B/machina.bin
+	(head -c 4 $<; printf '\007\000\001\000\367\117\121\344'; tail -c +13 $<) > $@
+
 # --- what people call --------------------------------------------------------------------------------
 
 FUZZ_SECONDS ?= 600
 PYTEST ?=
 
 .PHONY: all run test bench fuzz clean
-all: $B/machina.bin $B/machina.zbi
+all: $B/machina.bin $B/machina.kernel $B/machina.zbi
 
 run:
 	scripts/setup

@@ -267,7 +267,15 @@ static void append_kernel(struct image *image, const struct options *options, bo
     struct bytes bytes = file_read(kernel->value);
     if (bytes.size < sizeof(struct zbi_kernel))
         fail("%s: %zu bytes are too few for a kernel", kernel->value, bytes.size);
-    image_append(image, type, 0, bytes.data, bytes.size, with_crc);
+    // A whole number of pages with the item's header: what comes behind lies on a page of the container
+    // with or without the kernel.
+    size_t size = (bytes.size + ZBI_HEADER_BYTES + BOOTFS_PAGE_BYTES - 1) / BOOTFS_PAGE_BYTES *
+                      BOOTFS_PAGE_BYTES -
+                  ZBI_HEADER_BYTES;
+    uint8_t *padded = allocate(size);
+    memcpy(padded, bytes.data, bytes.size);
+    image_append(image, type, 0, padded, size, with_crc);
+    free(padded);
     free(bytes.data);
 }
 

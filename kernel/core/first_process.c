@@ -47,6 +47,11 @@ static mx_status_t find_init(const uint8_t *image, uint64_t size_bytes, struct i
         log_print("boot image: bootfs, offset 0x%lx: %s", (unsigned long)error.offset, error.reason);
         return MX_ERR_IO_DATA_INTEGRITY;
     }
+    if (!is_aligned(item.offset, BOOTFS_PAGE_BYTES)) {
+        log_print("boot image: offset 0x%lx: the BOOTFS item's payload does not begin on a page",
+                  (unsigned long)item.offset);
+        return MX_ERR_IO_DATA_INTEGRITY;
+    }
     if (bootfs_find(&fs, INIT_PATH, &file) != MX_OK) {
         log_print("boot image: no file " INIT_PATH);
         return MX_ERR_NOT_FOUND;
@@ -117,31 +122,10 @@ static mx_status_t load_program(struct process *process, struct vmo *image, cons
 
 #define HANDLE_COUNT 6
 
-// The command line of whoever started the kernel, then those of the boot image.
-static size_t gather_cmdline(const struct boot_info *info, const uint8_t *image, char *out, size_t size)
-{
-    struct zbi_iterator iterator = zbi_iterate(image, info->image_size_bytes);
-    struct zbi_item item;
-    size_t length = strnlen(info->cmdline, sizeof(info->cmdline) - 1);
-
-    memcpy(out, info->cmdline, length);
-    while (zbi_next_of_type(&iterator, ZBI_TYPE_CMDLINE, &item)) {
-        size_t more = strnlen((const char *)item.payload, item.size_bytes);
-        if (more == 0 || length + more + 2 > size)
-            continue;
-        if (length != 0)
-            out[length++] = ' ';
-        memcpy(out + length, item.payload, more);
-        length += more;
-    }
-    out[length] = '\0';
-    return length;
-}
-
 struct first_message {
     struct mx_startup_message header;
     struct mx_startup_handle handles[HANDLE_COUNT];
-    char strings[sizeof(INIT_PATH) + 2 * BOOT_CMDLINE_SIZE];
+    char strings[sizeof(INIT_PATH) + BOOT_CMDLINE_SIZE];
 };
 
 static void grant(struct first_message *message, struct transfer *transfers, uint32_t kind, uint32_t arg,
@@ -153,8 +137,8 @@ static void grant(struct first_message *message, struct transfer *transfers, uin
     transfers[index] = transfer_create(object, rights);
 }
 
-static mx_status_t send_message(const struct boot_info *info, const uint8_t *image, struct process *process,
-                                struct vmo *image_vmo, struct object *channel)
+static mx_status_t send_message(const struct boot_info *info, struct process *process, struct vmo *image_vmo,
+                                struct object *channel)
 {
     static struct first_message message;
     struct transfer transfers[HANDLE_COUNT];
@@ -182,8 +166,8 @@ static mx_status_t send_message(const struct boot_info *info, const uint8_t *ima
 
     size_t path_bytes = sizeof(INIT_PATH);
     memcpy(message.strings, INIT_PATH, path_bytes);
-    size_t cmdline_bytes =
-        gather_cmdline(info, image, message.strings + path_bytes, sizeof(message.strings) - path_bytes) + 1;
+    size_t cmdline_bytes = strnlen(info->cmdline, sizeof(info->cmdline) - 1) + 1;
+    memcpy(message.strings + path_bytes, info->cmdline, cmdline_bytes - 1);
     message.header.magic = MX_STARTUP_MAGIC;
     message.header.argc = 2;
     message.header.strings_bytes = (uint32_t)(path_bytes + cmdline_bytes);
@@ -192,8 +176,8 @@ static mx_status_t send_message(const struct boot_info *info, const uint8_t *ima
     return channel_write(channel, &message, message.header.size_bytes, transfers, HANDLE_COUNT);
 }
 
-static mx_status_t start_process(const struct boot_info *info, const uint8_t *image, struct process *process,
-                                 struct vmo *image_vmo, uint64_t entry)
+static mx_status_t start_process(const struct boot_info *info, struct process *process, struct vmo *image_vmo,
+                                 uint64_t entry)
 {
     struct object *ours, *theirs;
     struct user_thread *thread;
@@ -203,7 +187,7 @@ static mx_status_t start_process(const struct boot_info *info, const uint8_t *im
         return status;
     status = user_thread_create(process, "main", &thread);
     if (status == MX_OK) {
-        status = send_message(info, image, process, image_vmo, ours);
+        status = send_message(info, process, image_vmo, ours);
         if (status == MX_OK)
             status = process_start(process, thread, entry, STACK_TOP - 16,
                                    transfer_create(theirs, channel_default_rights), 0);
@@ -236,7 +220,7 @@ mx_status_t first_process_start(const struct boot_info *info)
     if (status == MX_OK) {
         status = load_program(process, image_vmo, &file, &entry);
         if (status == MX_OK)
-            status = start_process(info, image, process, image_vmo, entry);
+            status = start_process(info, process, image_vmo, entry);
         object_release(&process->object);
     }
     object_release(&image_vmo->object);

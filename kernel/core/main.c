@@ -71,7 +71,10 @@ _Noreturn void kernel_main(const struct boot_info *info)
     thread_enter_cpu(&cpus[0]);
     cpus[0].is_online = true;
     log_print("Machina %s, %lu MiB of RAM free", MACHINE_VERSION, (unsigned long)(phys_free_bytes() >> 20));
+    if (info->is_cmdline_cut)
+        log_print("the command line is longer than %d bytes: some of it is left out", BOOT_CMDLINE_SIZE);
     arch_init_late();
+    machine.framebuffer = info->framebuffer;
     machine.kernel_size_bytes = info->kernel_size_bytes;
     machine.image_size_bytes = info->image_size_bytes;
     machine.boot_time_utc_s = arch_time_utc_seconds() - arch_time_now() / MX_SEC(1);

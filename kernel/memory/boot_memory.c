@@ -114,6 +114,17 @@ void boot_memory_reserve(uint64_t base, uint64_t size_bytes)
         list_remove_range(&free_ram, align_down(base, PAGE_SIZE), align_up(end, PAGE_SIZE));
 }
 
+// Ranges that touch are joined, so one of them has all of it.
+bool boot_memory_is_ram(uint64_t base, uint64_t size_bytes)
+{
+    for (size_t i = 0; i < ram.count; i++) {
+        const struct memory_range *range = &ram.ranges[i];
+        if (base >= range->base && range_is_within(base - range->base, size_bytes, range->size_bytes))
+            return true;
+    }
+    return size_bytes == 0;
+}
+
 size_t boot_memory_ram(const struct memory_range **ranges)
 {
     *ranges = ram.ranges;

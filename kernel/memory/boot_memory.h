@@ -15,6 +15,9 @@ void boot_memory_remove_ram(uint64_t base, uint64_t size_bytes);
 // RAM, but not free.
 void boot_memory_reserve(uint64_t base, uint64_t size_bytes);
 
+// All of the range is RAM, free or not.
+bool boot_memory_is_ram(uint64_t base, uint64_t size_bytes);
+
 // All RAM: sorted, no overlaps.
 size_t boot_memory_ram(const struct memory_range **ranges);
 // A zeroed page for start-up's tables, from free RAM below `limit`, up to which the linear map reaches already; it is never

@@ -215,6 +215,17 @@ static mx_status_t put_console(struct object *object, struct info_output *out)
     return put_record(out, &info, sizeof(info));
 }
 
+static mx_status_t put_framebuffer(struct object *object, struct info_output *out)
+{
+    const struct zbi_framebuffer *screen = &machine.framebuffer;
+    struct mx_info_framebuffer info = {screen->base, screen->width, screen->height, screen->stride_pixels,
+                                       screen->format};
+
+    (void)object;
+    return screen->width == 0 ? MX_ERR_NOT_FOUND : put_record(out, &info, sizeof(info));
+}
+_Static_assert(MX_PIXELS_XRGB == ZBI_PIXELS_XRGB && MX_PIXELS_XBGR == ZBI_PIXELS_XBGR, "passed on as they are");
+
 // --- guests -----------------------------------------------------------------------------------------
 
 static mx_status_t put_vcpu(struct object *object, struct info_output *out)
@@ -261,6 +272,7 @@ static const struct topic topics[] = {
     [MX_INFO_GUEST] = {MX_OBJECT_GUEST, put_guest},
     [MX_INFO_THREAD] = {MX_OBJECT_THREAD, put_thread},
     [MX_INFO_CONSOLE] = {MX_OBJECT_RESOURCE, put_console},
+    [MX_INFO_FRAMEBUFFER] = {MX_OBJECT_RESOURCE, put_framebuffer},
 };
 
 static mx_status_t put_handle(mx_handle_t handle, struct info_output *out)

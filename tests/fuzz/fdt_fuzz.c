@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "boot/zbi_items.h"
 #include "kernel/arch/arm64/portable/machine_tree.h"
+#include "kernel/arch/arm64/portable/tree_items.h"
 
 static void look_at(const struct fdt *fdt, const struct fdt_cursor *node)
 {
@@ -18,6 +20,20 @@ static void look_at(const struct fdt *fdt, const struct fdt_cursor *node)
         (void)fdt_get_reg(fdt, node, i, &range);
     (void)fdt_interrupt_parent(fdt, node, &value);
     (void)fdt_is_compatible(fdt, node, "arm,pl011");
+}
+
+// What start-up makes of it, it must accept itself.
+static void describe(const struct fdt *fdt)
+{
+    static uint8_t container[4096];
+    struct format_error error;
+    struct zbi_machine items;
+    const char *reason = NULL;
+
+    if (tree_describe(fdt, 0x40000000, container, sizeof(container), &reason) == MX_OK &&
+        zbi_read_machine(container, sizeof(container), &items, &error) != MX_OK &&
+        strcmp(error.reason, "the other container does not begin on a page") != 0)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)fdt_find(&fdt, "/chosen", &node);
     machine_tree_read(&fdt, &machine);
     if (machine.memory_count > MACHINE_MEMORY_MAX || machine.cpu_count > MACHINE_CPU_MAX ||
-        machine.gicr_count > MACHINE_GICR_MAX || machine.initrd_start > machine.initrd_end)
+        machine.gicr_count > MACHINE_GICR_MAX)
         abort();
+    describe(&fdt);
     return 0;
 }

@@ -82,6 +82,15 @@ TEST(console_is_somewhere_and_taken)
     close_handle(irqs);
 }
 
+// The tests' machine is started without one.
+TEST(there_is_no_screen)
+{
+    struct mx_info_framebuffer info;
+
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, mx_object_get_info(system_resource(), MX_INFO_FRAMEBUFFER,
+                                                       &info, sizeof(info), NULL));
+}
+
 TEST(ports_need_their_resource)
 {
     mx_handle_t ports;

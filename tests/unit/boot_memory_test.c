@@ -56,6 +56,22 @@ TEST(ranges_that_touch_or_overlap_are_one)
     expect_range(ranges[0], 0x1000, 0x7000);
 }
 
+TEST(what_lies_in_ram_is_told_from_what_does_not)
+{
+    start_over();
+    boot_memory_add_ram(0x1000, 0x1000);
+    boot_memory_add_ram(0x2000, 0x1000);
+    boot_memory_add_ram(0x5000, 0x1000);
+    boot_memory_reserve(0x2000, 0x1000);
+    EXPECT_TRUE(boot_memory_is_ram(0x1000, 0x2000));
+    EXPECT_TRUE(boot_memory_is_ram(0x2fff, 1));
+    EXPECT_FALSE(boot_memory_is_ram(0x1000, 0x2001));
+    EXPECT_FALSE(boot_memory_is_ram(0xfff, 2));
+    EXPECT_FALSE(boot_memory_is_ram(0x2000, 0x4000));
+    EXPECT_FALSE(boot_memory_is_ram(0x5000, UINT64_MAX));
+    EXPECT_FALSE(boot_memory_is_ram(0x4000, 1));
+}
+
 TEST(reserving_splits_what_is_free_but_not_ram)
 {
     const struct memory_range *ranges;

@@ -80,34 +80,6 @@ TEST(memory_and_reservations_are_gathered)
     EXPECT_EQ(machine.reserved[1].size_bytes, 0x2000u);
 }
 
-TEST(chosen_gives_ramdisk_and_command_line)
-{
-    char longer[MACHINE_CMDLINE_SIZE + 100];
-
-    start();
-    tree_begin(&tree, "chosen");
-    tree_cells(&tree, "linux,initrd-start", 0x48000000);
-    tree_cells(&tree, "linux,initrd-end", 0, 0x48100000);
-    tree_text(&tree, "bootargs", "machina.run=test");
-    tree_end(&tree);
-    read_tree();
-    EXPECT_EQ(machine.initrd_start, 0x48000000u);
-    EXPECT_EQ(machine.initrd_end, 0x48100000u);
-    EXPECT_STR_EQ(machine.cmdline, "machina.run=test");
-
-    memset(longer, 'x', sizeof(longer));
-    longer[sizeof(longer) - 1] = '\0';
-    start();
-    tree_begin(&tree, "chosen");
-    tree_cells(&tree, "linux,initrd-start", 0x48000000);
-    tree_cells(&tree, "linux,initrd-end", 0x47000000);
-    tree_text(&tree, "bootargs", longer);
-    tree_end(&tree);
-    read_tree();
-    EXPECT_EQ(machine.initrd_end, machine.initrd_start);
-    EXPECT_EQ(strlen(machine.cmdline), (size_t)MACHINE_CMDLINE_SIZE - 1);
-}
-
 TEST(cpus_are_counted_by_their_affinity)
 {
     start();

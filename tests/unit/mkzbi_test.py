@@ -57,7 +57,8 @@ def test_what_goes_in_comes_out(mkzbi, inputs, crc):
     one = (inputs / 'src/a').read_bytes()
     assert found == {'bin/one': one, 'bin/two': b'b', 'pkg/a': one, 'pkg/empty': b'', 'pkg/sub/b': b'b', 'top': b'b'}
     mkzbi('extract', '-i', '-d', 'items', 'image')
-    assert (inputs / 'items/0-KERNEL_X64').read_bytes() == (inputs / 'kernel').read_bytes()
+    kernel = (inputs / 'kernel').read_bytes()
+    assert (inputs / 'items/0-KERNEL_X64').read_bytes() == kernel + bytes(4096 - 32 - len(kernel))
     assert (inputs / 'items/1-CMDLINE').read_bytes() == b'one two\0'
     assert (inputs / 'items/2-CMDLINE').read_bytes() == b'three\0'
 

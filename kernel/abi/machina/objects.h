@@ -51,6 +51,7 @@ enum mx_info_topic {
     MX_INFO_GUEST = 11,        // guest: array of struct mx_info_vcpu, one per vCPU
     MX_INFO_THREAD = 12,       // thread: struct mx_info_thread
     MX_INFO_CONSOLE = 13,      // system resource: struct mx_info_console
+    MX_INFO_FRAMEBUFFER = 14,  // system resource: struct mx_info_framebuffer; NOT_FOUND: there is none
 };
 
 #define MX_NAME_SIZE 32 // with the terminating zero
@@ -137,6 +138,17 @@ struct mx_info_console {
     uint32_t irq;
     uint64_t base, size_bytes; // of the resource
 };
+
+// The screen as firmware or a boot loader left it, for the process that draws on it.
+struct mx_info_framebuffer {
+    uint64_t base; // physical, of a resource MX_RESOURCE_MMIO; may not begin on a page
+    uint32_t width, height, stride_pixels;
+    uint32_t format; // MX_PIXELS_*
+};
+
+// Pixels of 4 bytes, little-endian, the most significant byte first and not used.
+#define MX_PIXELS_XRGB 0x00040005u
+#define MX_PIXELS_XBGR 0x0004000au
 
 // --- log --------------------------------------------------------------------------------------------
 

@@ -16,17 +16,19 @@
 #include "kernel/arch/arm64/image.h"
 #include "kernel/arch/arm64/interrupts.h"
 #include "kernel/arch/arm64/paging.h"
+#include "kernel/arch/arm64/portable/tree_items.h"
 #include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/smp.h"
 #include "kernel/arch/arm64/start.h"
 #include "kernel/arch/arm64/time.h"
+#include "kernel/core/boot_items.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
 #include "kernel/memory/boot_memory.h"
 #include "kernel/memory/phys.h"
 
 // Called by start.S, and by functions that the compiler protects.
-_Noreturn void arm64_boot(uint64_t tree_address, uint64_t image_address, uint32_t mode);
+_Noreturn void arm64_boot(uint64_t address, uint64_t image_address, uint32_t mode, uint32_t start);
 _Noreturn void __stack_chk_fail(void);
 extern uint64_t __stack_chk_guard;
 uint64_t __stack_chk_guard;
@@ -35,6 +37,7 @@ uint64_t kernel_image_physical;
 uint32_t boot_mode;
 
 static struct boot_info boot_info;
+static struct boot_items boot_items;
 static struct machine_tree machine;
 
 extern const uint64_t tpidr_sites[], tpidr_sites_end[];
@@ -90,21 +93,64 @@ static _Noreturn void boot_fail(const char *why)
     arch_cpu_halt();
 }
 
-// --- the device tree
-// --------------------------------------------------------------------------------------
-
-// There is nowhere to print to before this.
-static void read_tree(uint64_t address)
+static void boot_check(const char *problem)
 {
-    const void *header = paging_map_firmware(PADDR(address), FDT_HEADER_BYTES);
-    uint32_t size_bytes = header ? fdt_total_size(header) : 0;
+    if (problem)
+        boot_fail(problem);
+}
+
+// --- what the starter left -------------------------------------------------------------------------------------
+
+static struct fdt open_tree(const void *data, size_t size_bytes)
+{
     const char *reason = "no device tree";
     struct fdt fdt;
 
-    if (size_bytes == 0 || size_bytes > FDT_SIZE_MAX ||
-        fdt_open(&fdt, paging_map_firmware(PADDR(address), size_bytes), size_bytes, &reason) !=
-            MX_OK)
+    if (!data || fdt_open(&fdt, data, size_bytes, &reason) != MX_OK)
         boot_fail(reason);
+    return fdt;
+}
+
+static struct fdt open_tree_at(uint64_t address)
+{
+    const void *header = paging_map_firmware(PADDR(address), FDT_HEADER_BYTES);
+    uint32_t size_bytes = header ? fdt_total_size(header) : 0;
+
+    if (size_bytes == 0 || size_bytes > FDT_SIZE_MAX)
+        boot_fail("no device tree");
+    return open_tree(paging_map_firmware(PADDR(address), size_bytes), size_bytes);
+}
+
+static const char *read_tree_start(uint64_t address)
+{
+    static uint8_t container[4096] __attribute__((aligned(8)));
+    struct fdt fdt = open_tree_at(address);
+    const char *reason;
+
+    if (tree_describe(&fdt, address, container, sizeof(container), &reason) != MX_OK)
+        return reason;
+    return boot_items_read(&boot_items, container, (struct zbi_place){0});
+}
+
+static const char *read_zbi_start(uint64_t address)
+{
+    const void *header = paging_map_firmware(PADDR(address), ZBI_HEADER_BYTES);
+    uint64_t size_bytes = header ? boot_items_size(header) : 0;
+    const void *data = size_bytes ? paging_map_firmware(PADDR(address), size_bytes) : NULL;
+
+    if (!data)
+        return "what it was given is not a ZBI container";
+    return boot_items_read(&boot_items, data, (struct zbi_place){address, size_bytes});
+}
+
+// There is nowhere to print to before this.
+static void read_tree(void)
+{
+    const struct zbi_machine *items = &boot_items.machine;
+    struct fdt fdt = items->device_tree_place.size_bytes
+                         ? open_tree_at(items->device_tree_place.base)
+                         : open_tree(items->device_tree, items->device_tree_bytes);
+
     machine_tree_read(&fdt, &machine);
     if (machine.pl011.size_bytes != 0 &&
         !console_init(PADDR(machine.pl011.base), machine.pl011_intid))
@@ -113,16 +159,17 @@ static void read_tree(uint64_t address)
 
 static void read_memory(void)
 {
-    for (uint32_t i = 0; i < machine.memory_count; i++)
-        boot_memory_add_ram(machine.memory[i].base, machine.memory[i].size_bytes);
+    uint64_t kernel_bytes = (uint64_t)(kernel_image_end - kernel_image_start);
+
+    if (!boot_items_add_memory(&boot_items)) {
+        for (uint32_t i = 0; i < machine.memory_count; i++)
+            boot_memory_add_ram(machine.memory[i].base, machine.memory[i].size_bytes);
+    }
     for (uint32_t i = 0; i < machine.reserved_count; i++)
         boot_memory_reserve(machine.reserved[i].base, machine.reserved[i].size_bytes);
-    boot_info.image_base = PADDR(machine.initrd_start);
-    boot_info.image_size_bytes = machine.initrd_end - machine.initrd_start;
-    boot_memory_reserve(machine.initrd_start, boot_info.image_size_bytes);
-    memcpy(boot_info.cmdline, machine.cmdline, sizeof(boot_info.cmdline));
+    boot_check(boot_items_reserve(
+        &boot_items, (struct zbi_place){kernel_image_physical, kernel_bytes}, &boot_info));
 }
-_Static_assert(BOOT_CMDLINE_SIZE == MACHINE_CMDLINE_SIZE, "copied whole");
 
 static void init_memory(void)
 {
@@ -134,13 +181,14 @@ static void init_memory(void)
     boot_info.kernel_size_bytes = image_end - kernel_image_physical;
     boot_memory_reserve(kernel_image_physical, boot_info.kernel_size_bytes);
     boot_memory_finish();
+    boot_items_finish(&boot_items, &boot_info);
 }
 
 // --- start-up
 // ---------------------------------------------------------------------------------------------
 
-__attribute__((no_stack_protector)) void arm64_boot(uint64_t tree_address, uint64_t image_address,
-                                                    uint32_t mode)
+__attribute__((no_stack_protector)) void arm64_boot(uint64_t address, uint64_t image_address,
+                                                    uint32_t mode, uint32_t start)
 {
     kernel_image_physical = image_address;
     boot_mode = mode;
@@ -156,7 +204,9 @@ __attribute__((no_stack_protector)) void arm64_boot(uint64_t tree_address, uint6
     fpu_init_cpu();
     asid_init(cpu_features.has_asid16);
     time_init();
-    read_tree(tree_address);
+    const char *problem = start == START_ZBI ? read_zbi_start(address) : read_tree_start(address);
+    read_tree();
+    boot_check(problem);
     read_memory();
     init_memory();
     smp_count_cpus();

@@ -275,9 +275,10 @@ void *arch_kernel_reserve(size_t size_bytes)
     return reserved;
 }
 
+// What is large gets blocks where it has room for them, and an address for that.
 static void *map_reserved(paddr_t address, uint64_t size_bytes, uint64_t flags)
 {
-    uint64_t base = align_down(address.raw, PAGE_SIZE), size;
+    uint64_t base = align_down(address.raw, PAGE_SIZE), size, shift;
     arch_interrupt_state_t state;
     bool is_mapped;
     char *at;
@@ -285,11 +286,13 @@ static void *map_reserved(paddr_t address, uint64_t size_bytes, uint64_t flags)
     if (!range_is_within(address.raw, size_bytes, PHYSICAL_ADDRESS_LIMIT) || size_bytes > RESERVE_SIZE)
         return NULL;
     size = align_up(address.raw - base + size_bytes, PAGE_SIZE);
-    at = arch_kernel_reserve(size);
+    shift = size < pt_level_size(2) ? 0 : base % pt_level_size(2);
+    at = arch_kernel_reserve(size + shift);
     if (!at)
         return NULL;
+    at += shift;
     state = spin_lock(&kernel_lock);
-    is_mapped = kernel_map_range((uint64_t)at, base, size, 1, flags | PTE_UXN | PTE_PXN);
+    is_mapped = kernel_map_range((uint64_t)at, base, size, 2, flags | PTE_UXN | PTE_PXN);
     finish_kernel_map();
     spin_unlock(&kernel_lock, state);
     return is_mapped ? at + (address.raw - base) : NULL;

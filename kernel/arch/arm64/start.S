@@ -1,7 +1,11 @@
-// Start-up in assembly: from what the loader leaves (Linux Documentation/arm64/booting.rst: address translation off, x0 the device
-// tree, EL2 or EL1) to arm64_boot() in the kernel's half, and from PSCI's CPU_ON to arm64_start_secondary().
+// Start-up in assembly: from what the starter leaves to arm64_boot() in the kernel's half, and from PSCI's CPU_ON to
+// arm64_start_secondary().
 //
-// The image runs at any physical address that is a multiple of 2 MiB. Until translation is on, addresses are taken relative to PC. The
+// There are two ways in, both with address translation off and at EL2 or EL1: boot_entry by the Image format (Linux
+// Documentation/arm64/booting.rst; x0 is the device tree), zbi_entry by the ZBI protocol (x0 is the data container). The Image's header is the
+// first 64 bytes; in a boot image the headers of the container and of the kernel item stand in their place.
+//
+// The image runs at any physical address that is a multiple of 4 KiB. Until translation is on, addresses are taken relative to PC. The
 // tables built here map the image, writable and executable, and the GiB that it begins in to itself, read-only and
 // executable; paging.c replaces the first, and the second serves again to bring other CPUs up.
 
@@ -18,8 +22,9 @@
 
 #define IMAGE_LEVEL4_INDEX 511
 #define IMAGE_LEVEL3_INDEX 510
+#define IMAGE_LEVEL1_COUNT 2 // for an image of up to 4 MiB (kernel.ld checks that)
 
-	.section .boot.text, "ax"
+	.section .boot.header, "ax"
 	.globl kernel_entry
 kernel_entry:
 	b boot_entry
@@ -30,14 +35,24 @@ kernel_entry:
 	.quad 0, 0, 0
 	.ascii "ARM\x64"
 	.long 0
+	// struct zbi_kernel
+	.quad zbi_entry - kernel_entry
+	.quad kernel_reserve_size
+
+	.section .boot.text, "ax"
 
 .macro address reg, symbol
 	adrp \reg, \symbol
 	add \reg, \reg, :lo12:\symbol
 .endm
 
+	.globl zbi_entry
+zbi_entry:
+	mov w22, #START_ZBI
+	b 1f
 boot_entry:
-	mov x20, x0
+	mov w22, #START_TREE
+1:	mov x20, x0
 	adrp x19, kernel_entry
 	bl set_up_level
 	mov w21, w0
@@ -58,6 +73,7 @@ boot_entry:
 	mov x0, x20
 	mov x1, x19
 	mov w2, w21
+	mov w3, w22
 	b arm64_boot
 
 // Brings the CPU to where the kernel runs, translation off. Returns BOOT_MODE_* in w0; keeps x4 and above, but x30.
@@ -138,11 +154,18 @@ build_tables:
 	adrp x0, boot_image_level2
 	orr x2, x0, #PTE_POINTER
 	str x2, [x1, #IMAGE_LEVEL3_INDEX * 8]
+	adrp x1, boot_image_level1
+	orr x2, x1, #PTE_POINTER
+	mov x3, #IMAGE_LEVEL1_COUNT
+1:	str x2, [x0], #8
+	add x2, x2, #4096
+	subs x3, x3, #1
+	b.ne 1b
 	adrp x3, kernel_image_end
-	mov x4, #PTE_IMAGE
+	mov x4, #(PTE_IMAGE | PTE_TABLE)	// a page
 	orr x2, x19, x4
-2:	str x2, [x0], #8
-	add x2, x2, #(1 << 21)
+2:	str x2, [x1], #8
+	add x2, x2, #4096
 	cmp x2, x3
 	b.lo 2b
 
@@ -248,6 +271,8 @@ boot_image_level3:
 	.skip 4096
 boot_image_level2:
 	.skip 4096
+boot_image_level1:
+	.skip 4096 * IMAGE_LEVEL1_COUNT
 	.globl boot_empty_table
 boot_empty_table:
 	.skip 4096

@@ -6,6 +6,10 @@
 #define BOOT_MODE_NO_VHE      1 // entered at EL2, without VHE: runs at EL1
 #define BOOT_MODE_ENTERED_EL1 2 // entered at EL1
 
+// What x0 was.
+#define START_TREE 0 // by the Image format: the device tree's physical address
+#define START_ZBI  1 // by the ZBI protocol: the data container's
+
 // struct arm64_start
 #define START_KERNEL_ROOT 0
 #define START_STACK_TOP   8

@@ -9,7 +9,7 @@
 ARCH_CFLAGS := -m64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fno-omit-frame-pointer \
 	-fstack-protector-strong -mstack-protector-guard=global -fno-asynchronous-unwind-tables \
 	-Ikernel/abi/x86_64 -Ikernel/arch/include -Ikernel/arch/x86_64/include
-ARCH_SRCS := $(wildcard kernel/arch/x86_64/*.c kernel/arch/x86_64/*.S \
+ARCH_SRCS := $(wildcard kernel/arch/x86_64/*.c kernel/arch/x86_64/*.S kernel/arch/x86_64/portable/*.c \
 	kernel/arch/x86_64/hypervisor/*.c kernel/arch/x86_64/hypervisor/*.S \
 	kernel/arch/x86_64/hypervisor/portable/*.c)
 ARCH_LDFLAGS := -m64 -nostdlib -static -no-pie -Wl,-T,kernel/arch/x86_64/kernel.ld -Wl,-z,max-page-size=4096 \

@@ -8,7 +8,7 @@
 #define USER_LIMIT ((uint64_t)0x00007ffffffff000)
 
 // As far as the tables of start.S reach.
-#define BOOT_MAPPED_BYTES ((uint64_t)1 << 30)
+#define BOOT_MAPPED_BYTES ((uint64_t)4 << 30)
 
 // The kernel's own top table: no user half.
 extern uint64_t kernel_root;

@@ -1,14 +1,20 @@
-// Start-up in assembly: from what the loader leaves (32-bit protected mode) to x86_boot() in the higher half, and from a SIPI
-// to x86_start_secondary().
+// Start-up in assembly: from what the starter leaves to x86_boot() in the higher half, and from a SIPI to x86_start_secondary().
 //
-// The kernel is linked at KERNEL_IMAGE_BASE + physical address and loaded at 1 MiB. The tables built here map the first
-// GiB three times (identity, linear map, image), writable and executable; paging.c replaces them, and they serve again only to
+// There are two ways in. A Multiboot loader enters boot_entry in 32-bit protected mode; what starts kernels by the ZBI protocol
+// enters zbi_entry in long mode, the first 4 GiB mapped to themselves, and RSI has the physical address of the data container. The second
+// leaves long mode again, so that from there on both find the same state, whatever control registers and page tables the starter
+// had (five levels, for instance).
+//
+// The kernel is linked at KERNEL_IMAGE_BASE + physical address and loaded at 1 MiB. Its first 64 bytes hold the Multiboot header; in
+// a boot image the headers of the container and of the kernel item stand in their place. The tables here map the first 4 GiB to themselves and
+// in the linear map, and the first GiB as the image, writable and executable; paging.c replaces them, and they serve again only to
 // bring other CPUs up. Multiboot Specification 0.6.96, section 3 (header, machine state); AMD64 Architecture Programmer's Manual
-// Volume 2, "Processor Initialization and Long Mode Activation".
+// Volume 2, "Processor Initialization and Long Mode Activation", "Leaving Long Mode".
 
 #include "kernel/arch/x86_64/regs/msr.h"
 #include "kernel/arch/x86_64/regs/paging.h"
 #include "kernel/arch/x86_64/regs/segments.h"
+#include "kernel/arch/x86_64/start.h"
 #include "kernel/arch/x86_64/trampoline.h"
 
 #define PHYS(symbol) ((symbol) - KERNEL_IMAGE_BASE)
@@ -27,8 +33,13 @@
 #define COM1_LINE_STATUS 0x3fd
 #define LINE_STATUS_THRE 0x20
 
+#define PAGE_BYTES 4096
+
 #define PTE_TABLE (PTE_P | PTE_W)
 #define PTE_LARGE (PTE_P | PTE_W | PTE_PS)
+
+// Of the boot tables' segments.
+#define SELECTOR_CODE32 0x18
 
 	.section .boot.header, "a"
 	.balign 4
@@ -41,14 +52,52 @@ multiboot_header:
 	.long PHYS(kernel_load_end)
 	.long PHYS(kernel_image_end)
 	.long PHYS(boot_entry)
+	.long 0, 0, 0, 32		// video, if the flags ask for it: linear, any size, 32 bits
+	.skip 16
+	// struct zbi_kernel
+	.quad PHYS(zbi_entry)
+	.quad kernel_reserve_size
 
 	.section .boot.text, "ax"
+	.code64
+	.globl zbi_entry
+zbi_entry:
+	cli
+	cld
+	movl $START_ZBI_MAGIC, %ebp
+	movl %esi, %ebx
+	shrq $32, %rsi
+	jz 1f
+	movl $0xffffffff, %ebx		// beyond what is mapped: x86_boot() says so
+1:	movl $PHYS(boot_stack_top), %esp
+	lgdt PHYS(boot_gdtr)
+	pushq $SELECTOR_CODE32
+	pushq $PHYS(leave_long_mode)
+	lretq
+
 	.code32
+leave_long_mode:
+	movl $SELECTOR_KERNEL_DATA, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %ss
+	// PCIDE must be off before paging is; LA57 can change only after that.
+	movl %cr4, %eax
+	andl $(CR4_PAE | CR4_LA57), %eax
+	movl %eax, %cr4
+	movl %cr0, %eax
+	andl $~CR0_PG, %eax
+	movl %eax, %cr0
+	jmp enter_kernel
+
 	.globl boot_entry
 boot_entry:
 	cli
 	cld
 	movl %eax, %ebp			// the loader's magic number
+
+// EBP: START_ZBI_MAGIC or a loader's magic number; EBX: the address of what it has to tell.
+enter_kernel:
 	movl $PHYS(kernel_load_end), %edi
 	movl $PHYS(kernel_image_end), %ecx
 	subl %edi, %ecx
@@ -78,21 +127,6 @@ boot_entry:
 	popl %ebx
 	btl $CPUID_LONG_MODE_BIT, %edx
 	jnc no_long_mode
-
-	movl $PHYS(boot_pdpt) + PTE_TABLE, %eax
-	movl %eax, PHYS(boot_pml4)
-	movl %eax, PHYS(boot_pml4) + ((LINEAR_MAP_BASE >> 39) & 511) * 8
-	movl $PHYS(boot_pdpt_high) + PTE_TABLE, PHYS(boot_pml4) + 511 * 8
-	movl $PHYS(boot_pd) + PTE_TABLE, %eax
-	movl %eax, PHYS(boot_pdpt)
-	movl %eax, PHYS(boot_pdpt_high) + ((KERNEL_IMAGE_BASE >> 30) & 511) * 8
-	xorl %ecx, %ecx
-	movl $PTE_LARGE, %eax
-1:	movl %eax, PHYS(boot_pd)(, %ecx, 8)
-	addl $(1 << 21), %eax
-	incl %ecx
-	cmpl $PT_ENTRIES, %ecx
-	jb 1b
 
 	movl $CR4_PAE, %eax
 	movl %eax, %cr4
@@ -231,23 +265,41 @@ boot_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff	// 64-bit code
 	.quad 0x00cf93000000ffff	// data
+	.quad 0x00cf9b000000ffff	// 32-bit code
 boot_gdtr:
 	.word . - boot_gdt - 1
 	.quad PHYS(boot_gdt)
 no_long_mode_text:
 	.asciz "Machina needs a 64-bit CPU: this one has no long mode.\r\n"
 
-	.bss
+	.section .boot.tables, "aw"
 	.balign 4096
 	.globl boot_pml4
 boot_pml4:
-	.skip 4096
+	.quad PHYS(boot_pdpt) + PTE_TABLE
+	.skip (((LINEAR_MAP_BASE >> 39) & 511) - 1) * 8
+	.quad PHYS(boot_pdpt) + PTE_TABLE
+	.skip (511 - ((LINEAR_MAP_BASE >> 39) & 511) - 1) * 8
+	.quad PHYS(boot_pdpt_high) + PTE_TABLE
 boot_pdpt:
-	.skip 4096
+	.quad PHYS(boot_pd) + PTE_TABLE
+	.quad PHYS(boot_pd) + PAGE_BYTES + PTE_TABLE
+	.quad PHYS(boot_pd) + 2 * PAGE_BYTES + PTE_TABLE
+	.quad PHYS(boot_pd) + 3 * PAGE_BYTES + PTE_TABLE
+	.balign 4096
 boot_pdpt_high:
-	.skip 4096
+	.skip ((KERNEL_IMAGE_BASE >> 30) & 511) * 8
+	.quad PHYS(boot_pd) + PTE_TABLE
+	.balign 4096
 boot_pd:
-	.skip 4096
+	.set boot_page, 0
+	.rept 4 * PT_ENTRIES
+	.quad boot_page + PTE_LARGE
+	.set boot_page, boot_page + (1 << 21)
+	.endr
+
+	.bss
+	.balign 4096
 	.globl boot_stack, boot_stack_top
 boot_stack:
 	.skip 16384

@@ -91,18 +91,8 @@ static void read_reserved(struct reading *reading, const struct fdt_cursor *node
 
 static void read_chosen(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
-    const char *cmdline = fdt_get_text(reading->fdt, node, "bootargs");
     const char *console = fdt_get_text(reading->fdt, node, "stdout-path");
-    uint64_t start, end;
 
-    if (cmdline)
-        memcpy(machine->cmdline, cmdline, strnlen(cmdline, MACHINE_CMDLINE_SIZE - 1));
-    if (fdt_get_number(reading->fdt, node, "linux,initrd-start", &start) &&
-        fdt_get_number(reading->fdt, node, "linux,initrd-end", &end) && start < end) {
-        machine->initrd_start = start;
-        machine->initrd_end = end;
-    }
     if (!console || !fdt_find(reading->fdt, console, &reading->console))
         reading->console.depth = 0;
 }

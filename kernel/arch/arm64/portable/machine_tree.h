@@ -8,12 +8,11 @@
 
 #include "kernel/lib/fdt.h"
 
-#define MACHINE_MEMORY_MAX   64
-#define MACHINE_CPU_MAX      64
-#define MACHINE_GICR_MAX     8
-#define MACHINE_INTID_END    1020 // of SPIs
-#define MACHINE_INTID_NONE   0
-#define MACHINE_CMDLINE_SIZE 1024
+#define MACHINE_MEMORY_MAX 64
+#define MACHINE_CPU_MAX    64
+#define MACHINE_GICR_MAX   8
+#define MACHINE_INTID_END  1020 // of SPIs
+#define MACHINE_INTID_NONE 0
 
 enum machine_gic {
     MACHINE_GIC_NONE,
@@ -43,8 +42,6 @@ struct machine_tree {
     uint32_t memory_count;
     struct fdt_range reserved[MACHINE_MEMORY_MAX]; // RAM that is somebody else's
     uint32_t reserved_count;
-    uint64_t initrd_start, initrd_end; // equal if there is none
-    char cmdline[MACHINE_CMDLINE_SIZE];
 
     uint64_t cpu_mpidrs[MACHINE_CPU_MAX]; // affinity fields as in MPIDR_EL1
     uint32_t cpu_count;

@@ -1,15 +1,18 @@
 // Contract: start-up. The architecture gathers what the machine is, then calls kernel_main().
 #pragma once
 
+#include "boot/zbi_items.h"
 #include "kernel/lib/types.h"
 
-#define BOOT_CMDLINE_SIZE 1024
+#define BOOT_CMDLINE_SIZE 2048
 
 struct boot_info {
     paddr_t image_base; // the boot image (ZBI), reserved for good; size 0 if there is none
     uint64_t image_size_bytes;
     uint64_t kernel_size_bytes; // image, with its zeroed data
-    char cmdline[BOOT_CMDLINE_SIZE]; // of whoever started the kernel; the boot image's own comes after it
+    char cmdline[BOOT_CMDLINE_SIZE]; // the boot image's, then that of whoever started the kernel
+    bool is_cmdline_cut;             // some of it did not fit
+    struct zbi_framebuffer framebuffer; // width 0: none
 };
 
 // Runs on the boot CPU, on its idle thread's stack, interrupts disabled, linear map up, phys_add_range done for all free
