@@ -34,6 +34,12 @@ enum fdt_token {
 #define ADDRESS_CELLS_DEFAULT 2
 #define SIZE_CELLS_DEFAULT    1
 
+// Addresses of PCI: a cell with the space, then 64 bits (PCI Bus Binding, section 2.2.1.1).
+#define PCI_ADDRESS_CELLS 3
+#define PCI_SIZE_CELLS    2
+#define PCI_SPACE_SHIFT   24
+#define PCI_SPACE_MASK    3u
+
 static uint32_t read32(const uint8_t *at)
 {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
@@ -475,6 +481,44 @@ static bool translate(const struct fdt *fdt, uint32_t bus, uint32_t parent, stru
     return false;
 }
 
+// Up from the addresses of the children of the node at `depth` of the cursor's way to the root's.
+static bool translate_to_root(const struct fdt *fdt, const struct fdt_cursor *cursor,
+                              uint32_t depth, struct fdt_range *range)
+{
+    for (; depth > 0; depth--) {
+        if (!translate(fdt, cursor->nodes[depth], cursor->nodes[depth - 1], range))
+            return false;
+    }
+    return range->size_bytes <= UINT64_MAX - range->base;
+}
+
+bool fdt_get_pci_range(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_t index,
+                       struct fdt_pci_range *out)
+{
+    struct fdt_property ranges;
+    struct fdt_range range;
+    struct cells cells;
+    uint32_t at, space, address_cells = 0, size_cells = 0;
+
+    (void)fdt_get_u32(fdt, cursor, "#address-cells", &address_cells);
+    (void)fdt_get_u32(fdt, cursor, "#size-cells", &size_cells);
+    if (cursor->depth == 0 || !fdt_get(fdt, cursor, "ranges", &ranges) ||
+        address_cells != PCI_ADDRESS_CELLS || size_cells != PCI_SIZE_CELLS ||
+        !cells_of(fdt, cursor->nodes[cursor->depth - 1], &cells) ||
+        index > ranges.size_bytes / TOKEN_BYTES)
+        return false;
+    at = index * (PCI_ADDRESS_CELLS + cells.address + PCI_SIZE_CELLS);
+    if (!fdt_cell(&ranges, at++, &space) || !take_number(&ranges, &at, 2, &out->bus_base) ||
+        !take_number(&ranges, &at, cells.address, &range.base) ||
+        !take_number(&ranges, &at, PCI_SIZE_CELLS, &range.size_bytes) ||
+        !translate_to_root(fdt, cursor, cursor->depth - 1, &range))
+        return false;
+    out->space = space >> PCI_SPACE_SHIFT & PCI_SPACE_MASK;
+    out->base = range.base;
+    out->size_bytes = range.size_bytes;
+    return out->size_bytes <= UINT64_MAX - out->bus_base;
+}
+
 bool fdt_get_reg(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_t index,
                  struct fdt_range *out)
 {
@@ -490,9 +534,5 @@ bool fdt_get_reg(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_
     if (!take_number(&reg, &at, cells.address, &out->base) ||
         !take_number(&reg, &at, cells.size, &out->size_bytes))
         return false;
-    for (uint32_t depth = cursor->depth - 1; depth > 0; depth--) {
-        if (!translate(fdt, cursor->nodes[depth], cursor->nodes[depth - 1], out))
-            return false;
-    }
-    return out->size_bytes <= UINT64_MAX - out->base;
+    return translate_to_root(fdt, cursor, cursor->depth - 1, out);
 }

@@ -79,6 +79,19 @@ bool fdt_is_enabled(const struct fdt *fdt, const struct fdt_cursor *cursor);
 // there is none, or it cannot be reached from the root.
 bool fdt_get_reg(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_t index,
                  struct fdt_range *out);
+// Entry `index` of the "ranges" of a PCI host bridge (IEEE 1275, PCI Bus Binding 2.1,
+// section 2.2.1.1), its address translated to the root's.
+struct fdt_pci_range {
+    uint32_t space; // FDT_PCI_SPACE_*
+    uint64_t bus_base, base, size_bytes;
+};
+#define FDT_PCI_SPACE_CONFIG   0
+#define FDT_PCI_SPACE_IO       1
+#define FDT_PCI_SPACE_MEMORY32 2
+#define FDT_PCI_SPACE_MEMORY64 3
+// False: there is none, or it cannot be reached from the root.
+bool fdt_get_pci_range(const struct fdt *fdt, const struct fdt_cursor *cursor, uint32_t index,
+                       struct fdt_pci_range *out);
 // The phandle of the interrupt controller that the node's "interrupts" belong to.
 bool fdt_interrupt_parent(const struct fdt *fdt, const struct fdt_cursor *cursor,
                           uint32_t *phandle);

@@ -8,6 +8,7 @@
 #include "kernel/memory/aspace.h"
 #include "kernel/memory/phys.h"
 #include "kernel/memory/user_copy.h"
+#include "kernel/object/dma.h"
 #include "kernel/object/process.h"
 #include "kernel/object/resource.h"
 #include "kernel/object/syscalls.h"
@@ -464,6 +465,8 @@ static mx_status_t op_range_locked(struct vmo *vmo, uint32_t op, uint64_t offset
     if (op == MX_VMO_OP_DECOMMIT) {
         if (vmo->is_cow || !list_is_empty(&vmo->cow_children))
             return MX_ERR_NOT_SUPPORTED;
+        if (vmo->pin_count != 0)
+            return MX_ERR_BAD_STATE;
         aspace_hide_vmo_range_locked(vmo, offset, end - offset);
         while (offset < end)
             offset += decommit_locked(vmo, offset, end);
@@ -500,6 +503,47 @@ uint64_t vmo_committed_bytes(struct vmo *vmo)
     return paddr_is_none(vmo->base) ? vmo->committed_bytes : vmo->size_bytes;
 }
 
+// --- pages that devices reach
+// ------------------------------------------------------------------------
+
+mx_status_t vmo_pin(struct vmo *vmo)
+{
+    uint64_t offset = 0;
+
+    vmo_resolve(&vmo, &offset);
+    if (vmo->kind == VMO_PHYSICAL)
+        return MX_ERR_NOT_SUPPORTED;
+    mutex_lock(vmo->mutex);
+    vmo->pin_count++;
+    mutex_unlock(vmo->mutex);
+    return MX_OK;
+}
+
+void vmo_unpin(struct vmo *vmo)
+{
+    uint64_t offset = 0;
+
+    vmo_resolve(&vmo, &offset);
+    mutex_lock(vmo->mutex);
+    vmo->pin_count--;
+    mutex_unlock(vmo->mutex);
+}
+
+mx_status_t vmo_pinned_address(struct vmo *vmo, uint64_t offset, uint64_t *out)
+{
+    struct vmo_page page;
+
+    if (!range_is_within(offset, PAGE_SIZE, vmo->size_bytes))
+        return MX_ERR_OUT_OF_RANGE;
+    vmo_resolve(&vmo, &offset);
+    mutex_lock(vmo->mutex);
+    mx_status_t status = vmo_get_page_locked(vmo, offset, true, &page);
+    if (status == MX_OK)
+        *out = vmo_page_address(vmo, &page, offset).raw;
+    mutex_unlock(vmo->mutex);
+    return status;
+}
+
 // --- system calls -----------------------------------------------------------------------------------
 
 int64_t sys_vmo_create(uint64_t size_bytes, uaddr_t out)
@@ -527,6 +571,8 @@ int64_t sys_vmo_create_contiguous(mx_handle_t resource, uint64_t size_bytes, uad
     struct vmo *vmo;
     mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_MMIO, 0, 0);
 
+    if (status == MX_ERR_WRONG_TYPE)
+        status = dma_check(resource, MX_RIGHT_WRITE);
     if (status == MX_OK)
         status = vmo_create_contiguous(process_current()->job, size_bytes, &vmo);
     if (status != MX_OK)

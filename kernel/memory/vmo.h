@@ -42,6 +42,7 @@ struct vmo {
     struct vmo_chunk *chunks;
     size_t chunk_count;
     uint64_t committed_bytes;
+    uint32_t pin_count; // under *mutex: not zero while devices reach the pages, which then stay
     struct list_node mappings; // struct mapping.vmo_node, of this object itself
 };
 
@@ -76,3 +77,10 @@ MUST_CHECK mx_status_t vmo_read(struct vmo *vmo, void *buffer, uint64_t offset, 
 MUST_CHECK mx_status_t vmo_write(struct vmo *vmo, const void *buffer, uint64_t offset, size_t size_bytes);
 MUST_CHECK mx_status_t vmo_op_range(struct vmo *vmo, uint32_t op, uint64_t offset, uint64_t size_bytes);
 uint64_t vmo_committed_bytes(struct vmo *vmo);
+// Keeps the pages that there are, and those to come, until the last unpin. NOT_SUPPORTED: device
+// memory.
+MUST_CHECK mx_status_t vmo_pin(struct vmo *vmo);
+void vmo_unpin(struct vmo *vmo);
+// The physical address of a pinned object's page at `offset`, allocated if need be. OUT_OF_RANGE,
+// NO_MEMORY.
+MUST_CHECK mx_status_t vmo_pinned_address(struct vmo *vmo, uint64_t offset, uint64_t *out);

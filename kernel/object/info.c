@@ -3,6 +3,7 @@
 #include <arch/boot.h>
 #include <arch/console.h>
 #include <arch/hypervisor.h>
+#include <arch/pci.h>
 #include <arch/time.h>
 
 #include "kernel/core/cpu.h"
@@ -226,6 +227,17 @@ static mx_status_t put_framebuffer(struct object *object, struct info_output *ou
 }
 _Static_assert(MX_PIXELS_XRGB == ZBI_PIXELS_XRGB && MX_PIXELS_XBGR == ZBI_PIXELS_XBGR, "passed on as they are");
 
+static mx_status_t put_pci_hosts(struct object *object, struct info_output *out)
+{
+    struct mx_info_pci_host info;
+    mx_status_t status = MX_OK;
+
+    (void)object;
+    for (uint32_t i = 0; status == MX_OK && arch_pci_host(i, &info); i++)
+        status = put_record(out, &info, sizeof(info));
+    return status;
+}
+
 // --- guests -----------------------------------------------------------------------------------------
 
 static mx_status_t put_vcpu(struct object *object, struct info_output *out)
@@ -273,6 +285,7 @@ static const struct topic topics[] = {
     [MX_INFO_THREAD] = {MX_OBJECT_THREAD, put_thread},
     [MX_INFO_CONSOLE] = {MX_OBJECT_RESOURCE, put_console},
     [MX_INFO_FRAMEBUFFER] = {MX_OBJECT_RESOURCE, put_framebuffer},
+    [MX_INFO_PCI_HOSTS] = {MX_OBJECT_RESOURCE, put_pci_hosts},
 };
 
 static mx_status_t put_handle(mx_handle_t handle, struct info_output *out)

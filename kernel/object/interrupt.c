@@ -1,4 +1,6 @@
-// Hardware interrupts as objects: the line stays masked from the interrupt until it is acknowledged or waited for again.
+// Hardware interrupts as objects: a line stays masked from the interrupt until it is acknowledged
+// or waited for again; a message, which comes once for each time that it was sent, may not be
+// (arch_interrupt_take_message).
 
 #include "kernel/object/interrupt.h"
 
@@ -12,12 +14,11 @@
 #include "kernel/object/resource.h"
 #include "kernel/object/syscalls.h"
 
-#define IRQ_MAX 1024
-
 struct interrupt {
     struct object object;
     uint32_t irq;
     bool is_masked;
+    bool is_message; // to be given back
     mx_time_t timestamp;
     struct port *port; // referenced; NULL: waited for
     struct port_source source;
@@ -26,12 +27,12 @@ struct interrupt {
 
 // by_irq_lock also keeps an object from going while its interrupt is dispatched.
 static struct spinlock by_irq_lock = SPINLOCK_INIT;
-static struct interrupt *by_irq[IRQ_MAX];
+static struct interrupt *by_irq[ARCH_INTERRUPT_END];
 
 void interrupt_dispatch(uint32_t irq)
 {
     spin_acquire(&by_irq_lock);
-    struct interrupt *interrupt = irq < IRQ_MAX ? by_irq[irq] : NULL;
+    struct interrupt *interrupt = irq < ARCH_INTERRUPT_END ? by_irq[irq] : NULL;
     if (interrupt != NULL) {
         interrupt->is_masked = true;
         interrupt->timestamp = arch_time_now();
@@ -67,6 +68,8 @@ static void interrupt_destroy(struct object *object)
         port_cancel_source(interrupt->port, &interrupt->source);
         object_release(&interrupt->port->object);
     }
+    if (interrupt->is_message)
+        arch_interrupt_free_message(interrupt->irq);
     object_free(job, interrupt, sizeof(*interrupt));
     object_release(&job->object);
 }
@@ -88,29 +91,64 @@ static mx_status_t claim_irq(struct interrupt *interrupt)
     return is_taken ? MX_ERR_ALREADY_EXISTS : MX_OK;
 }
 
-int64_t sys_interrupt_create(mx_handle_t resource, uint32_t irq, uaddr_t out)
+// Without its interrupt. NULL: no memory.
+static struct interrupt *interrupt_alloc(void)
 {
     struct job *job = process_current()->job;
+    struct interrupt *interrupt = object_alloc(job, sizeof(*interrupt));
+
+    if (interrupt == NULL)
+        return NULL;
+    object_init(&interrupt->object, &interrupt_ops);
+    interrupt->is_masked = true;
+    object_reference(&job->object);
+    interrupt->job = job;
+    return interrupt;
+}
+
+int64_t sys_interrupt_create(mx_handle_t resource, uint32_t irq, uaddr_t out)
+{
     mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_IRQ, irq, 1);
 
     if (status != MX_OK)
         return status;
-    if (irq >= IRQ_MAX)
+    if (irq >= ARCH_INTERRUPT_END)
         return MX_ERR_OUT_OF_RANGE;
-    struct interrupt *interrupt = object_alloc(job, sizeof(*interrupt));
+    struct interrupt *interrupt = interrupt_alloc();
     if (interrupt == NULL)
         return MX_ERR_NO_MEMORY;
-    object_init(&interrupt->object, &interrupt_ops);
     interrupt->irq = irq;
-    interrupt->is_masked = true;
-    object_reference(&job->object);
-    interrupt->job = job;
     status = claim_irq(interrupt);
     if (status == MX_OK) {
         status = arch_interrupt_configure(irq);
         if (status != MX_OK)
             interrupt_on_zero_handles(&interrupt->object);
     }
+    if (status != MX_OK) {
+        object_release(&interrupt->object);
+        return status;
+    }
+    return handle_return(&interrupt->object, interrupt_ops.default_rights, out);
+}
+
+int64_t sys_interrupt_create_message(mx_handle_t resource, uint32_t requester, uaddr_t out,
+                                     uaddr_t out_message)
+{
+    struct mx_interrupt_message message = {0};
+    mx_status_t status =
+        resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_IRQ, MX_IRQ_MESSAGES, 1);
+
+    if (status != MX_OK)
+        return status;
+    struct interrupt *interrupt = interrupt_alloc();
+    if (interrupt == NULL)
+        return MX_ERR_NO_MEMORY;
+    status = arch_interrupt_take_message(requester, &interrupt->irq, &message);
+    interrupt->is_message = status == MX_OK;
+    if (status == MX_OK)
+        status = user_write(out_message, &message, sizeof(message));
+    if (status == MX_OK)
+        status = claim_irq(interrupt);
     if (status != MX_OK) {
         object_release(&interrupt->object);
         return status;

@@ -79,7 +79,7 @@ int64_t sys_resource_create(mx_handle_t parent_handle, uint32_t kind, uint64_t b
     if (status != MX_OK)
         return status;
     const struct resource *parent = CONTAINER_OF(object, struct resource, object);
-    if (kind > MX_RESOURCE_SYSTEM || !range_is_within(base, size, UINT64_MAX))
+    if (kind > MX_RESOURCE_DMA || !range_is_within(base, size, UINT64_MAX))
         status = MX_ERR_INVALID_ARGS;
     else if (parent->kind != MX_RESOURCE_ROOT && !covers(parent, (enum mx_resource_kind)kind, base, size))
         status = MX_ERR_OUT_OF_RANGE;

@@ -206,3 +206,87 @@ TEST(empty_machine_has_nothing)
     EXPECT_EQ(machine.conduit, MACHINE_CONDUIT_NONE);
     EXPECT_EQ(machine.pl011.size_bytes, 0u);
 }
+
+// --- PCI, messages
+// ---------------------------------------------------------------------------------------
+
+static void add_pci(void)
+{
+    tree_begin(&tree, "pcie@10000000");
+    tree_text(&tree, "compatible", "pci-host-ecam-generic");
+    tree_cells(&tree, "#address-cells", 3);
+    tree_cells(&tree, "#size-cells", 2);
+    tree_cells(&tree, "reg", 0x40, 0x10000000, 0, 0x10000000);
+    tree_cells(&tree, "bus-range", 0, 0xff);
+    tree_cells(&tree, "msi-map", 0, 0x8005, 0x100, 0x10000);
+    tree_cells(&tree, "ranges", 0x1000000, 0, 0, 0, 0x3eff0000, 0, 0x10000, 0x2000000, 0,
+               0x10000000, 0, 0x10000000, 0, 0x2eff0000, 0x3000000, 0x80, 0, 0x80, 0, 0x80, 0);
+    tree_end(&tree);
+}
+
+TEST(pci_host_bridge_has_its_buses_windows_and_map)
+{
+    start();
+    add_pci();
+    read_tree();
+    ASSERT_EQ(machine.pci_count, 1u);
+    EXPECT_EQ(machine.pci[0].ecam.base, 0x4010000000u);
+    EXPECT_EQ(machine.pci[0].first_bus, 0u);
+    EXPECT_EQ(machine.pci[0].last_bus, 0xffu);
+    EXPECT_EQ(machine.pci[0].memory32.base, 0x10000000u);
+    EXPECT_EQ(machine.pci[0].memory32.size_bytes, 0x2eff0000u);
+    EXPECT_EQ(machine.pci[0].memory64.base, 0x8000000000u);
+    EXPECT_EQ(machine.pci[0].memory64.size_bytes, 0x8000000000u);
+    EXPECT_EQ(machine.pci[0].msi_first_device, 0x100u);
+    EXPECT_EQ(machine.pci[0].msi_count, 0x10000u);
+}
+
+TEST(pci_host_bridge_has_no_more_buses_than_its_window)
+{
+    start();
+    tree_begin(&tree, "pcie@1");
+    tree_text(&tree, "compatible", "pci-host-ecam-generic");
+    tree_cells(&tree, "reg", 0, 0x3f000000, 0, 0x400000);
+    tree_cells(&tree, "bus-range", 2, 0xff);
+    tree_end(&tree);
+    tree_begin(&tree, "pcie@2"); // less than one bus
+    tree_text(&tree, "compatible", "pci-host-ecam-generic");
+    tree_cells(&tree, "reg", 0, 0x3f000000, 0, 0x1000);
+    tree_end(&tree);
+    tree_begin(&tree, "pcie@3"); // backwards
+    tree_text(&tree, "compatible", "pci-host-ecam-generic");
+    tree_cells(&tree, "reg", 0, 0x3f000000, 0, 0x1000000);
+    tree_cells(&tree, "bus-range", 2, 1);
+    tree_end(&tree);
+    read_tree();
+    ASSERT_EQ(machine.pci_count, 1u);
+    EXPECT_EQ(machine.pci[0].first_bus, 2u);
+    EXPECT_EQ(machine.pci[0].last_bus, 5u);
+    EXPECT_EQ(machine.pci[0].memory32.size_bytes, 0u);
+    EXPECT_EQ(machine.pci[0].msi_count, 0u);
+}
+
+TEST(message_frames_of_both_controllers_are_found)
+{
+    start();
+    tree_begin(&tree, "intc@8000000");
+    tree_cells(&tree, "#address-cells", 2);
+    tree_cells(&tree, "#size-cells", 2);
+    tree_property(&tree, "ranges", "", 0);
+    tree_begin(&tree, "its@8080000");
+    tree_text(&tree, "compatible", "arm,gic-v3-its");
+    tree_cells(&tree, "reg", 0, 0x8080000, 0, 0x20000);
+    tree_end(&tree);
+    tree_begin(&tree, "v2m@8020000");
+    tree_text(&tree, "compatible", "arm,gic-v2m-frame");
+    tree_cells(&tree, "reg", 0, 0x8020000, 0, 0x1000);
+    tree_cells(&tree, "arm,msi-base-spi", 0x50);
+    tree_cells(&tree, "arm,msi-num-spis", 0x40);
+    tree_end(&tree);
+    tree_end(&tree);
+    read_tree();
+    EXPECT_EQ(machine.its.base, 0x8080000u);
+    EXPECT_EQ(machine.v2m.base, 0x8020000u);
+    EXPECT_EQ(machine.v2m_first_spi, 0x50u);
+    EXPECT_EQ(machine.v2m_spi_count, 0x40u);
+}

@@ -29,7 +29,12 @@ enum mx_resource_kind {
     MX_RESOURCE_IRQ = 3, // base, count of global interrupt numbers
     MX_RESOURCE_HYPERVISOR = 4,
     MX_RESOURCE_SYSTEM = 5, // power, statistics of the whole machine, the kernel's log
+    MX_RESOURCE_DMA = 6,    // to let devices reach memory
 };
+
+// What a MX_RESOURCE_IRQ resource has to cover for message-signalled interrupts, whose global
+// numbers nobody chooses.
+#define MX_IRQ_MESSAGES UINT64_C(0x80000000)
 
 // --- job limits -------------------------------------------------------------------------------------
 
@@ -52,6 +57,7 @@ enum mx_info_topic {
     MX_INFO_THREAD = 12,       // thread: struct mx_info_thread
     MX_INFO_CONSOLE = 13,      // system resource: struct mx_info_console
     MX_INFO_FRAMEBUFFER = 14,  // system resource: struct mx_info_framebuffer; NOT_FOUND: there is none
+    MX_INFO_PCI_HOSTS = 15,    // system resource: array of struct mx_info_pci_host
 };
 
 #define MX_NAME_SIZE 32 // with the terminating zero
@@ -149,6 +155,42 @@ struct mx_info_framebuffer {
 // Pixels of 4 bytes, little-endian, the most significant byte first and not used.
 #define MX_PIXELS_XRGB 0x00040005u
 #define MX_PIXELS_XBGR 0x0004000au
+
+// A range of physical addresses in which a bridge shows devices' registers, and its addresses on
+// the bus.
+struct mx_pci_window {
+    uint64_t base, bus_base;
+    uint64_t size_bytes; // 0: firmware tells of none
+};
+
+// A PCI host bridge with memory-mapped configuration space (ECAM, PCI Express Base Specification,
+// "Enhanced Configuration Access Mechanism").
+struct mx_info_pci_host {
+    uint64_t ecam_base; // of `first_bus`: 4 KiB for each function, 1 MiB for each bus
+    uint32_t segment;
+    uint8_t first_bus, last_bus;
+    uint16_t reserved;
+    // Where registers can be put that firmware left without an address: below and above 4 GiB on
+    // the bus.
+    struct mx_pci_window memory32, memory64;
+};
+_Static_assert(sizeof(struct mx_info_pci_host) == 64, "ABI");
+
+// --- interrupts
+// --------------------------------------------------------------------------------------
+
+// What a device writes, and where, to raise a message-signalled interrupt.
+struct mx_interrupt_message {
+    uint64_t address;
+    uint32_t data;
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct mx_interrupt_message) == 16, "ABI");
+
+// --- DMA
+// ---------------------------------------------------------------------------------------------
+
+#define MX_DMA_ADDRESSES_MAX 512 // of one mx_dma_addresses
 
 // --- log --------------------------------------------------------------------------------------------
 

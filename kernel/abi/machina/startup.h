@@ -48,7 +48,10 @@ enum mx_startup_kind {
 // Services of the host (arg of MX_STARTUP_SERVICE).
 enum mx_startup_service {
     MX_SERVICE_GUEST_MANAGER = 1, // <machina_user/guest_manager.h>
-    MX_SERVICE_KEYBOARDS = 2,     // <machina_user/keyboard.h>
+    // To and in services that use devices, the device manager's channel:
+    // <machina_user/device_manager.h>
+    MX_SERVICE_DISKS = 2,
+    MX_SERVICE_KEYBOARDS = 3,
 };
 
 struct mx_startup_message {

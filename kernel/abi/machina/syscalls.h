@@ -142,7 +142,8 @@ MX_MUST_CHECK mx_status_t mx_vmo_create(uint64_t size_bytes, mx_handle_t *out);
 // machine's physical addresses.
 MX_MUST_CHECK mx_status_t mx_vmo_create_physical(mx_handle_t resource, uint64_t paddr, uint64_t size_bytes,
                                                  mx_handle_t *out);
-// Physically contiguous memory, allocated at once. Needs a MX_RESOURCE_MMIO resource.
+// Physically contiguous memory, allocated at once. Needs a MX_RESOURCE_MMIO resource from address 0
+// on, or in its place WRITE on a DMA object (to which the memory is not attached).
 MX_MUST_CHECK mx_status_t mx_vmo_create_contiguous(mx_handle_t resource, uint64_t size_bytes,
                                                    mx_handle_t *out, uint64_t *paddr);
 // MX_VMO_CHILD_SLICE or MX_VMO_CHILD_COW of a page-aligned range; rights are those of the parent handle, with WRITE
@@ -182,6 +183,14 @@ MX_MUST_CHECK mx_status_t mx_interrupt_bind(mx_handle_t interrupt, mx_handle_t p
 // Waits for the interrupt, which stays masked until the next wait or acknowledgement. *timestamp may be NULL.
 MX_MUST_CHECK mx_status_t mx_interrupt_wait(mx_handle_t interrupt, mx_time_t deadline, mx_time_t *timestamp);
 MX_MUST_CHECK mx_status_t mx_interrupt_ack(mx_handle_t interrupt);
+// A message-signalled interrupt of the PCI function `requester` (segment << 16 | bus << 8 | device
+// << 3 | function), which is to write *message. Such an interrupt comes again before it was
+// acknowledged if the device sends it again; what came meanwhile makes one packet. Needs a
+// MX_RESOURCE_IRQ resource that covers MX_IRQ_MESSAGES. NOT_SUPPORTED: the machine has no such
+// interrupts. NO_RESOURCES: all are taken.
+MX_MUST_CHECK mx_status_t mx_interrupt_create_message(mx_handle_t resource, uint32_t requester,
+                                                      mx_handle_t *out,
+                                                      struct mx_interrupt_message *message);
 // Port I/O with a MX_RESOURCE_IOPORT resource; widths 1, 2, 4. NOT_SUPPORTED where the CPU has no ports.
 MX_MUST_CHECK mx_status_t mx_ioport_read(mx_handle_t resource, uint32_t port, uint32_t width_bytes,
                                          uint32_t *value);
@@ -198,6 +207,26 @@ MX_MUST_CHECK mx_status_t mx_log_read(mx_handle_t log, struct mx_log_record *rec
 MX_MUST_CHECK mx_status_t mx_system_power(mx_handle_t resource, uint32_t action);
 // Random bytes from the kernel's generator; at most 256.
 MX_MUST_CHECK mx_status_t mx_random_draw(void *buffer, size_t size_bytes);
+
+// --- memory that devices reach
+// ----------------------------------------------------------------------
+
+// The memory that one device may reach. It keeps what is attached to it until it is detached or the
+// last handle is closed, whoever attached it: whoever starts a driver keeps a handle until the
+// device is silent, so that no memory is reused while the device still writes to it. Nothing
+// confines the device to it (there is no IOMMU driver). Needs a MX_RESOURCE_DMA resource.
+MX_MUST_CHECK mx_status_t mx_dma_create(mx_handle_t resource, mx_handle_t *out);
+// Attaches a memory object: its pages stay where they are (mx_vmo_op_range cannot decommit:
+// BAD_STATE). *id names it in the calls below. NOT_SUPPORTED: device memory. NO_RESOURCES: too
+// many. Needs WRITE on dma, READ and WRITE on vmo.
+MX_MUST_CHECK mx_status_t mx_dma_attach(mx_handle_t dma, mx_handle_t vmo, uint32_t *id);
+// After the device has been told to forget the memory. NOT_FOUND. Needs WRITE.
+MX_MUST_CHECK mx_status_t mx_dma_detach(mx_handle_t dma, uint32_t id);
+// The addresses at which the device reaches `page_count` pages from the page-aligned `offset` on,
+// which are allocated if need be. NOT_FOUND: no such id. OUT_OF_RANGE: beyond the object, or more
+// than MX_DMA_ADDRESSES_MAX. Needs READ.
+MX_MUST_CHECK mx_status_t mx_dma_addresses(mx_handle_t dma, uint32_t id, uint64_t offset,
+                                           uint32_t page_count, uint64_t *addresses);
 
 // --- hypervisor -------------------------------------------------------------------------------------
 

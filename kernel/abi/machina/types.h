@@ -56,6 +56,7 @@ enum mx_object_type {
     MX_OBJECT_GUEST = 14,
     MX_OBJECT_VCPU = 15,
     MX_OBJECT_GUEST_IRQ = 16,
+    MX_OBJECT_DMA = 17,
 };
 
 // Signals: the state of an object that can be waited for.

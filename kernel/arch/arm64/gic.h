@@ -27,6 +27,8 @@ struct gic_ops {
 };
 
 extern const struct gic_ops gic_v2, gic_v3;
+// GICv3: the physical address of a CPU's redistributor.
+uint64_t gic_v3_redistributor_base(const struct arm64_cpu *cpu);
 
 // The one there is; NULL: none.
 extern const struct gic_ops *gic;

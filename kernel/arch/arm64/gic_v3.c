@@ -17,7 +17,7 @@
 static volatile void *gicd;
 static struct {
     volatile uint8_t *registers;
-    uint64_t size_bytes;
+    uint64_t base, size_bytes;
 } regions[MACHINE_GICR_MAX];
 static uint32_t region_count;
 static uint64_t stride;
@@ -52,6 +52,7 @@ static bool init(const struct machine_tree *machine, const char **why)
     for (uint32_t i = 0; i < machine->gicr_count; i++) {
         regions[i].registers =
             arch_map_device(PADDR(machine->gicr[i].base), machine->gicr[i].size_bytes);
+        regions[i].base = machine->gicr[i].base;
         regions[i].size_bytes = machine->gicr[i].size_bytes;
         if (!regions[i].registers)
             return false;
@@ -93,6 +94,17 @@ static volatile uint8_t *find_redistributor(uint64_t mpidr)
             return found;
     }
     return NULL;
+}
+
+uint64_t gic_v3_redistributor_base(const struct arm64_cpu *cpu)
+{
+    const volatile uint8_t *gicr = cpu->gicr;
+
+    for (uint32_t i = 0; i < region_count; i++) {
+        if (gicr >= regions[i].registers && gicr < regions[i].registers + regions[i].size_bytes)
+            return regions[i].base + (uint64_t)(gicr - regions[i].registers);
+    }
+    return 0;
 }
 
 static bool wake(volatile uint8_t *gicr)

@@ -8,6 +8,7 @@
 #include "kernel/arch/arm64/boot.h"
 #include "kernel/arch/arm64/frame.h"
 #include "kernel/arch/arm64/gic.h"
+#include "kernel/arch/arm64/message_interrupts.h"
 #include "kernel/arch/arm64/regs/gic.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
@@ -50,6 +51,8 @@ void interrupts_init_cpu(void)
         if (private_handlers[intid])
             gic->set_enabled(intid, true);
     }
+    if (arch_current_cpu()->index == 0)
+        message_interrupts_init();
 }
 
 uint32_t arch_interrupt_count(void)
@@ -57,27 +60,39 @@ uint32_t arch_interrupt_count(void)
     return gic_intid_count;
 }
 
+static void configure(uint32_t intid, bool is_edge)
+{
+    arch_interrupt_state_t state = spin_lock(&spi_lock);
+
+    gic->set_enabled(intid, false);
+    gic->configure(intid, is_edge, &arm64_cpus[0]);
+    spin_unlock(&spi_lock, state);
+}
+
 mx_status_t arch_interrupt_configure(uint32_t irq)
 {
-    arch_interrupt_state_t state;
-
     if (irq < GIC_INTID_SPI_BASE || irq >= gic_intid_count)
         return MX_ERR_OUT_OF_RANGE;
-    state = spin_lock(&spi_lock);
-    gic->set_enabled(irq, false);
-    gic->configure(irq, machine_intid_is_edge(boot_machine(), irq), &arm64_cpus[0]);
-    spin_unlock(&spi_lock, state);
+    configure(irq, machine_intid_is_edge(boot_machine(), irq));
     return MX_OK;
 }
 
+void interrupts_configure_edge(uint32_t intid)
+{
+    configure(intid, true);
+}
+
+// LPIs stay enabled: each comes once for each message.
 void arch_interrupt_mask(uint32_t irq)
 {
-    gic->set_enabled(irq, false);
+    if (irq < LPI_IRQ_BASE)
+        gic->set_enabled(irq, false);
 }
 
 void arch_interrupt_unmask(uint32_t irq)
 {
-    gic->set_enabled(irq, true);
+    if (irq < LPI_IRQ_BASE)
+        gic->set_enabled(irq, true);
 }
 
 mx_status_t arch_port_read(uint32_t port, uint32_t width_bytes, uint32_t *value)
@@ -111,6 +126,11 @@ void arm64_handle_interrupt(const struct arm64_frame *frame)
 
     (void)frame;
     arch_current_cpu()->stats.interrupts++;
+    if (acknowledged >= GIC_INTID_LPI_BASE) {
+        gic->end(acknowledged);
+        interrupt_dispatch(acknowledged - GIC_INTID_LPI_BASE + LPI_IRQ_BASE);
+        return;
+    }
     if (intid >= GIC_INTID_SPI_END) // nothing is pending any more
         return;
     if (intid >= GIC_INTID_SPI_BASE)

@@ -4,6 +4,7 @@
 
 #include <arch/console.h>
 #include <arch/interrupts.h>
+#include <arch/pci.h>
 #include <arch/power.h>
 
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define CONSOLE_BYTES ((size_t)64 << 10)
 #define IRQ_COUNT     64
+#define MESSAGE_BASE  60 // of IRQ_COUNT, the last are messages
 
 static char console[CONSOLE_BYTES + 1];
 static size_t console_used;
@@ -20,6 +22,7 @@ static uint32_t power_action;
 
 struct host_irq {
     bool is_unmasked, is_raised;
+    bool is_taken; // a message
 };
 static struct host_irq irqs[IRQ_COUNT];
 
@@ -57,6 +60,8 @@ mx_status_t arch_interrupt_configure(uint32_t irq)
 {
     if (irq >= IRQ_COUNT)
         return MX_ERR_OUT_OF_RANGE;
+    if (irq >= MESSAGE_BASE)
+        return MX_ERR_OUT_OF_RANGE;
     irqs[irq] = (struct host_irq){.is_unmasked = false};
     return MX_OK;
 }
@@ -70,6 +75,33 @@ void arch_interrupt_mask(uint32_t irq)
 void arch_interrupt_unmask(uint32_t irq)
 {
     irqs[irq].is_unmasked = true;
+}
+
+mx_status_t arch_interrupt_take_message(uint32_t requester, uint32_t *irq,
+                                        struct mx_interrupt_message *message)
+{
+    for (uint32_t i = MESSAGE_BASE; i < IRQ_COUNT; i++) {
+        if (irqs[i].is_taken)
+            continue;
+        irqs[i] = (struct host_irq){.is_taken = true};
+        *irq = i;
+        *message = (struct mx_interrupt_message){.address = requester, .data = i};
+        return MX_OK;
+    }
+    return MX_ERR_NO_RESOURCES;
+}
+
+void arch_interrupt_free_message(uint32_t irq)
+{
+    irqs[irq] = (struct host_irq){.is_unmasked = false};
+}
+
+bool arch_pci_host(uint32_t index, struct mx_info_pci_host *out)
+{
+    if (index != 0)
+        return false;
+    *out = (struct mx_info_pci_host){.ecam_base = HOST_ECAM_BASE, .last_bus = 1};
+    return true;
 }
 
 bool host_interrupt_is_masked(uint32_t irq)
@@ -98,7 +130,7 @@ void host_dispatch_interrupt(void)
 {
     for (uint32_t i = 0; i < IRQ_COUNT; i++) {
         if (irqs[i].is_raised && irqs[i].is_unmasked) {
-            irqs[i] = (struct host_irq){.is_raised = false};
+            irqs[i].is_unmasked = irqs[i].is_raised = false;
             interrupt_dispatch(i);
             return;
         }

@@ -17,6 +17,7 @@
 #include "kernel/memory/aspace.h"
 
 #define HOST_RAM_BYTES ((uint64_t)128 << 20)
+#define HOST_ECAM_BASE UINT64_C(0xb0000000) // of the only PCI host bridge
 
 // Starts the kernel with that many CPUs and a root job; once per program.
 void host_start(uint32_t wanted_cpu_count);

@@ -13,6 +13,8 @@
 #define INTID_PPI_BASE      16
 #define INTID_SPI_BASE      32
 
+#define MACHINE_PCI_WINDOWS_MAX 16
+
 // What is gathered beside the machine itself.
 struct reading {
     const struct fdt *fdt;
@@ -189,6 +191,80 @@ static void read_pl031(struct reading *reading, const struct fdt_cursor *node)
         (void)fdt_get_reg(reading->fdt, node, 0, &reading->machine->pl031);
 }
 
+static void read_its(struct reading *reading, const struct fdt_cursor *node)
+{
+    if (reading->machine->its.size_bytes == 0)
+        (void)fdt_get_reg(reading->fdt, node, 0, &reading->machine->its);
+}
+
+static void read_v2m(struct reading *reading, const struct fdt_cursor *node)
+{
+    struct machine_tree *machine = reading->machine;
+
+    if (machine->v2m.size_bytes != 0 || !fdt_get_reg(reading->fdt, node, 0, &machine->v2m))
+        return;
+    if (!fdt_get_u32(reading->fdt, node, "arm,msi-base-spi", &machine->v2m_first_spi) ||
+        !fdt_get_u32(reading->fdt, node, "arm,msi-num-spis", &machine->v2m_spi_count))
+        machine->v2m_spi_count = 0;
+}
+
+// The first window of each kind is the one used. What is prefetchable does not matter: registers
+// are mapped uncached.
+static void read_pci_windows(const struct fdt *fdt, const struct fdt_cursor *node,
+                             struct machine_pci_host *host)
+{
+    struct fdt_pci_range range;
+
+    for (uint32_t i = 0; i < MACHINE_PCI_WINDOWS_MAX && fdt_get_pci_range(fdt, node, i, &range);
+         i++) {
+        struct machine_pci_window window = {range.base, range.bus_base, range.size_bytes};
+
+        if (range.space == FDT_PCI_SPACE_MEMORY32 && host->memory32.size_bytes == 0 &&
+            range.bus_base + range.size_bytes <= (uint64_t)1 << 32)
+            host->memory32 = window;
+        else if (range.space == FDT_PCI_SPACE_MEMORY64 && host->memory64.size_bytes == 0)
+            host->memory64 = window;
+    }
+}
+
+// The first entry: functions from one number on, controller, the controller's number of the first,
+// how many (bindings, pci/pci-msi).
+static void read_msi_map(const struct fdt *fdt, const struct fdt_cursor *node,
+                         struct machine_pci_host *host)
+{
+    struct fdt_property map;
+
+    if (!fdt_get(fdt, node, "msi-map", &map) || !fdt_cell(&map, 0, &host->msi_first_requester) ||
+        !fdt_cell(&map, 2, &host->msi_first_device) || !fdt_cell(&map, 3, &host->msi_count))
+        host->msi_count = 0;
+}
+
+static void read_pci(struct reading *reading, const struct fdt_cursor *node)
+{
+    struct machine_tree *machine = reading->machine;
+    struct machine_pci_host host = {.segment = machine->pci_count, .last_bus = UINT8_MAX};
+    uint32_t first = 0, last = UINT8_MAX;
+    struct fdt_property buses;
+
+    if (machine->pci_count == MACHINE_PCI_MAX || !fdt_get_reg(reading->fdt, node, 0, &host.ecam))
+        return;
+    (void)fdt_get_u32(reading->fdt, node, "linux,pci-domain", &host.segment);
+    if (fdt_get(reading->fdt, node, "bus-range", &buses) &&
+        (!fdt_cell(&buses, 0, &first) || !fdt_cell(&buses, 1, &last) || first > last ||
+         last > UINT8_MAX))
+        return;
+    // As many buses as the window has room for.
+    if (host.ecam.size_bytes >> MACHINE_PCI_BUS_SHIFT == 0)
+        return;
+    if (last - first >= host.ecam.size_bytes >> MACHINE_PCI_BUS_SHIFT)
+        last = first + (uint32_t)(host.ecam.size_bytes >> MACHINE_PCI_BUS_SHIFT) - 1;
+    host.first_bus = (uint8_t)first;
+    host.last_bus = (uint8_t)last;
+    read_pci_windows(reading->fdt, node, &host);
+    read_msi_map(reading->fdt, node, &host);
+    machine->pci[machine->pci_count++] = host;
+}
+
 struct binding {
     const char *compatible;
     void (*read)(struct reading *reading, const struct fdt_cursor *node);
@@ -203,8 +279,10 @@ static const struct binding controllers[] = {
 
 // A node that is several of them is read as the first.
 static const struct binding devices[] = {
-    {"arm,psci-0.2", read_psci}, {"arm,psci-1.0", read_psci}, {"arm,armv8-timer", read_timer},
-    {"arm,pl011", read_pl011},   {"arm,pl031", read_pl031},
+    {"arm,psci-0.2", read_psci},     {"arm,psci-1.0", read_psci},
+    {"arm,armv8-timer", read_timer}, {"arm,pl011", read_pl011},
+    {"arm,pl031", read_pl031},       {"arm,gic-v3-its", read_its},
+    {"arm,gic-v2m-frame", read_v2m}, {"pci-host-ecam-generic", read_pci},
 };
 
 static void read_controller(struct reading *reading, const struct fdt_cursor *node)

@@ -8,11 +8,13 @@
 
 #include "kernel/lib/fdt.h"
 
-#define MACHINE_MEMORY_MAX 64
-#define MACHINE_CPU_MAX    64
-#define MACHINE_GICR_MAX   8
-#define MACHINE_INTID_END  1020 // of SPIs
-#define MACHINE_INTID_NONE 0
+#define MACHINE_MEMORY_MAX    64
+#define MACHINE_CPU_MAX       64
+#define MACHINE_GICR_MAX      8
+#define MACHINE_PCI_MAX       4
+#define MACHINE_PCI_BUS_SHIFT 20   // ECAM has 1 MiB for each bus
+#define MACHINE_INTID_END     1020 // of SPIs
+#define MACHINE_INTID_NONE    0
 
 enum machine_gic {
     MACHINE_GIC_NONE,
@@ -37,6 +39,22 @@ enum machine_timer {
     MACHINE_TIMER_COUNT,
 };
 
+struct machine_pci_window {
+    uint64_t base, bus_base;
+    uint64_t size_bytes; // 0: none
+};
+
+// A PCI host bridge ("pci-host-ecam-generic").
+struct machine_pci_host {
+    struct fdt_range ecam; // of first_bus; holds all buses
+    uint32_t segment;
+    uint8_t first_bus, last_bus;
+    struct machine_pci_window memory32, memory64;
+    // "msi-map": what the ITS calls the functions from msi_first_requester on. Count 0: there is no
+    // map.
+    uint32_t msi_first_requester, msi_first_device, msi_count;
+};
+
 struct machine_tree {
     struct fdt_range memory[MACHINE_MEMORY_MAX];
     uint32_t memory_count;
@@ -56,6 +74,14 @@ struct machine_tree {
     uint64_t gicr_stride; // between redistributors; 0: as the architecture says
     uint32_t gic_maintenance_intid;
     uint32_t edge_intids[(MACHINE_INTID_END + 31) / 32]; // bit set: some device says edge-triggered
+
+    struct fdt_range its,
+        v2m; // what turns devices' messages into interrupts of a v3, of a v2; size 0: absent
+    // v2m: its first SPI and their number if the tree says so; count 0: the frame's register does.
+    uint32_t v2m_first_spi, v2m_spi_count;
+
+    struct machine_pci_host pci[MACHINE_PCI_MAX];
+    uint32_t pci_count;
 
     struct fdt_range pl011; // size 0: absent
     uint32_t pl011_intid;

@@ -7,6 +7,7 @@
 #define GIC_INTID_PPI_BASE 16
 #define GIC_INTID_SPI_BASE 32
 #define GIC_INTID_SPI_END  1020 // and above: special
+#define GIC_INTID_LPI_BASE 8192
 #define GIC_PRIORITY       0xa0 // of everything
 #define GIC_PRIORITY_ALL   0xf0 // mask: lets everything through
 
@@ -47,6 +48,13 @@
 #define GICR_WAKER_ASLEEP      REG_BIT(2)
 #define GICR_SGI_FRAME         GICR_FRAME_SIZE
 
+// MSI frame beside a GICv2
+#define V2M_SIZE           0x1000
+#define V2M_TYPER          0x0008
+#define V2M_TYPER_FIRST(t) ((t) >> 16 & 0x3ff)
+#define V2M_TYPER_COUNT(t) ((t)&0x3ff)
+#define V2M_SETSPI         0x0040
+
 // CPU interface of GICv2
 #define GICC_SIZE        0x2000
 #define GICC_CTLR        0x0000
@@ -56,7 +64,9 @@
 #define GICC_IAR         0x000c
 #define GICC_EOIR        0x0010
 
-#define GIC_IAR_INTID_MASK 0x3ffu // no LPIs: GICv3 gives no more than 10 bits without them
+// GICv2 has a CPU's number from bit 10 to bit 12, so that all from GIC_INTID_LPI_BASE on are LPIs
+// as they are.
+#define GIC_IAR_INTID_MASK 0x3ffu
 
 // CPU interface of GICv3
 #define ICC_PMR_EL1     S3_0_C4_C6_0

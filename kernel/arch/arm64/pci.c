@@ -1,0 +1,28 @@
+// PCI host bridges by the device tree (Linux Documentation/devicetree/bindings,
+// pci/host-generic-pci).
+#include <arch/pci.h>
+
+#include "kernel/arch/arm64/boot.h"
+
+static struct mx_pci_window window_of(const struct machine_pci_window *window)
+{
+    return (struct mx_pci_window){window->base, window->bus_base, window->size_bytes};
+}
+
+bool arch_pci_host(uint32_t index, struct mx_info_pci_host *out)
+{
+    const struct machine_tree *machine = boot_machine();
+
+    if (index >= machine->pci_count)
+        return false;
+    const struct machine_pci_host *host = &machine->pci[index];
+    *out = (struct mx_info_pci_host){
+        .ecam_base = host->ecam.base,
+        .segment = host->segment,
+        .first_bus = host->first_bus,
+        .last_bus = host->last_bus,
+        .memory32 = window_of(&host->memory32),
+        .memory64 = window_of(&host->memory64),
+    };
+    return true;
+}
