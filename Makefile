@@ -46,12 +46,14 @@ HOST_CC ?= gcc
 FUZZ_CC ?= clang
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -Ikernel/abi/x86_64 -Ikernel/arch/include \
-	-Ikernel/arch/host/include
+	-Ikernel/arch/host/include -Iuser/drivers/include/x86_64
 
 HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
-	kernel/arch/x86_64/portable kernel/arch/x86_64/hypervisor/portable kernel/arch/arm64/portable \
-	kernel/arch/arm64/hypervisor/portable user/portable user/drivers/input/portable user/drivers/usb/portable vmm/config vmm/loader vmm/loader/x86_64 vmm/loader/arm64 \
-	vmm/memory vmm/chips vmm/pci vmm/virtio vmm/x86_64 vmm/arm64 vmm/monitor/portable
+	kernel/arch/x86_64/portable kernel/arch/x86_64/hypervisor/portable \
+	kernel/arch/arm64/portable kernel/arch/arm64/hypervisor/portable \
+	user/portable user/drivers/portable user/drivers/input/portable user/drivers/usb/portable \
+	vmm/config vmm/loader vmm/loader/x86_64 vmm/loader/arm64 vmm/memory vmm/chips vmm/pci vmm/virtio \
+	vmm/x86_64 vmm/arm64 vmm/monitor/portable
 # One table of columns is enough; the host has that of x86-64.
 HOST_EXCLUDE := user/portable/kstats_columns_arm64.c
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(addsuffix /*.c,$(HOST_DIRS))))

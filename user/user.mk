@@ -12,7 +12,7 @@ USER_CC ?= $(CROSS)gcc
 USER_LD ?= $(CROSS)ld
 USER_STRIP ?= $(CROSS)strip
 
-USER_INCLUDES := -Iuser/include -I. -Ikernel/abi -Ikernel/abi/$(ARCH_DIR) \
+USER_INCLUDES := -Iuser/include -Iuser/drivers/include/$(ARCH_DIR) -I. -Ikernel/abi -Ikernel/abi/$(ARCH_DIR) \
 	-isystem $(shell $(USER_CC) -print-file-name=include)
 
 USER_CFLAGS_x86_64 := -mgeneral-regs-only -mstack-protector-guard=global
@@ -36,8 +36,11 @@ USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 
 USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
 
-USER_PROGRAMS += init console $(USER_COMMANDS)
+USER_PROGRAMS += init console device_manager $(USER_COMMANDS)
+# What driver programs have in common.
+DRIVER_LIB_SRCS := $(wildcard user/drivers/lib/*.c user/drivers/portable/*.c)
 USER_SRCS_init := user/services/init.c
+USER_SRCS_device_manager := user/drivers/device_manager.c user/drivers/pci_host.c $(DRIVER_LIB_SRCS)
 USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c
 $(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))
 

@@ -123,11 +123,20 @@ class Machina:
         self.log.close()
 
 
+# What single system tests need of the machine: an addition to the kernel's command line, and QEMU's options.
+SYSTEM_TEST_MACHINES = {
+    'device_test': (' machina.devices=no',
+                    ['-device', 'edu,dma_mask=0xffffffffffffffff', '-device', 'pcie-root-port,id=bridge0,chassis=1,slot=1',
+                     '-device', 'edu,bus=bridge0']),
+}
+
+
 def run_system_test(config, name):
     """Boots Machina with a system test program in place of the shell; returns its output and, if the run failed, how."""
     images = TOP / 'build' / config.architecture.name / 'test'
-    machine = Machina(config, config.log_folder / f'{name}.log', memory='1G', cmdline=f'machina.run={name}',
-                      images=images)
+    more_cmdline, qemu_options = SYSTEM_TEST_MACHINES.get(name, ('', []))
+    machine = Machina(config, config.log_folder / f'{name}.log', memory='1G', cmdline=f'machina.run={name}{more_cmdline}',
+                      images=images, qemu_options=qemu_options)
     started = time.monotonic()
     problem = ''
     try:

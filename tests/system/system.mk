@@ -10,6 +10,8 @@ $(foreach name,$(TEST_PROGRAMS),$(eval TEST_SRCS_$(name) := tests/system/$(name)
 
 TEST_SRCS_thread_test += tests/system/$(ARCH_DIR)/vector_state.c tests/system/$(ARCH_DIR)/syscall_probe.S
 
+TEST_SRCS_device_test += user/drivers/pci_host.c $(wildcard user/drivers/lib/*.c user/drivers/portable/*.c)
+
 # The target of process launches in the tests: does what its first argument says.
 TEST_PROGRAMS += test_child
 TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs/faults.c \

@@ -239,6 +239,28 @@ static void start_guest_manager(void)
     handle_close(process);
 }
 
+// It gets all device memory, message-signalled interrupts and DMA, which it hands on by the device,
+// and a job for the drivers.
+static void start_device_manager(void)
+{
+    static const char *const argv[] = {"device_manager"};
+    mx_handle_t process;
+    const struct process_handle handles[] = {
+        {MX_STARTUP_JOB, 0, make_job()},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_MMIO, make_resource(MX_RESOURCE_MMIO, 0, UINT64_MAX)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ, make_resource(MX_RESOURCE_IRQ, MX_IRQ_MESSAGES, 1)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_DMA, make_resource(MX_RESOURCE_DMA, 0, 0)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM,
+         copy_with(init.system, MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER)},
+        {MX_STARTUP_BOOTFS, 0, archive_copy()},
+        {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
+    };
+
+    if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
+        MX_OK)
+        handle_close(process);
+}
+
 // --- the shell
 // -----------------------------------------------------------------------------------------
 
@@ -347,6 +369,9 @@ int main(int argc, char **argv)
     if (!report("boot image", open_boot_image()) || !report("console", start_console()))
         return 1;
     start_guest_manager();
+    if (argc < 2 || !boot_option_find(argv[1], "machina.devices", run, sizeof(run)) ||
+        strcmp(run, "no") != 0)
+        start_device_manager();
     report("console", ask_console(CONSOLE_HIDE_LOG));
     if (argc > 1 && boot_option_find(argv[1], "machina.run", run, sizeof(run)))
         return report("power off", run_and_power_off(run)) ? 0 : 1;

@@ -1,0 +1,22 @@
+// Order between a driver's accesses to memory that a device reads or writes, and to the device's
+// registers, which are mapped uncached (Intel SDM Volume 3A, section 9.2 "Memory Ordering": stores
+// stay in order, and so do loads).
+#pragma once
+
+// What was written to memory before is seen by the device before what is written after.
+static inline void dma_fence_write(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+// What is read from memory after is as new as what was read before.
+static inline void dma_fence_read(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
+// What was written before is seen before anything is read after.
+static inline void dma_fence_full(void)
+{
+    __asm__ volatile("mfence" ::: "memory");
+}
