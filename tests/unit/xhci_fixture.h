@@ -1,0 +1,655 @@
+// An xHCI controller of a few hundred lines, with devices on its ports that answer as a test wants,
+// and the driver's host.
+//
+// It carries out what is asked of it at once, when the doorbell is rung. Time only passes while the
+// driver waits.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "user/drivers/usb/portable/usb_descriptors.h"
+#include "user/drivers/usb/portable/xhci.h"
+#include "user/drivers/usb/portable/xhci_device.h"
+#include "user/drivers/usb/portable/xhci_registers.h"
+
+#define FAKE_PORTS          4
+#define FAKE_SLOTS          8
+#define FAKE_SCRATCHPADS    3
+#define FAKE_BAR_BYTES      0x4000u
+#define FAKE_OPERATIONAL    0x40u
+#define FAKE_RUNTIME        0x1000u
+#define FAKE_DOORBELLS      0x2000u
+#define FAKE_EXTENDED       0x3000u
+#define FAKE_MEMORY_BYTES   (400u * 1024)
+#define FAKE_MEMORY_ADDRESS UINT64_C(0x100000000)
+#define FAKE_REPORTS_MAX    256
+#define FAKE_KEYS_MAX       1024
+#define FAKE_LOG_BYTES      16384
+
+struct fake_device {
+    bool is_connected;
+    uint8_t speed;
+    uint8_t device_descriptor[18];
+    uint8_t configuration[256];
+    uint16_t configuration_bytes;
+    uint8_t stalled_request; // bRequest that it refuses; 0: none
+    uint8_t silent_request;  // that it never answers
+    bool is_out_of_order;    // every control transfer fails
+    uint8_t report_code;     // completion of interrupt transfers instead of success; 0: none
+    uint32_t report_residue; // with that code
+    uint8_t reports[FAKE_REPORTS_MAX][8];
+    unsigned report_head, report_tail;
+    unsigned resets, addresses;
+    uint8_t protocol; // what SET_PROTOCOL said
+    uint8_t output;   // what SET_REPORT said
+    unsigned halt_clears;
+};
+
+// A ring of the driver's as the controller follows it.
+struct fake_ring {
+    uint64_t next;
+    uint32_t cycle;
+};
+
+struct fake_slot {
+    bool is_enabled;
+    uint8_t port;
+    struct fake_ring control, interrupt;
+    uint8_t interrupt_dci; // 0: not configured
+    uint16_t control_packet_bytes;
+    bool is_waiting; // the driver has asked for a report
+    bool is_halted;
+};
+
+struct fake_xhci {
+    uint32_t registers[FAKE_BAR_BYTES / 4];
+    uint8_t memory[FAKE_MEMORY_BYTES] __attribute__((aligned(4096)));
+    struct fake_ring commands;
+    uint64_t events; // where the next goes
+    uint32_t events_cycle;
+    struct fake_slot slots[FAKE_SLOTS + 1];
+    struct fake_device devices[FAKE_PORTS + 1];
+
+    bool never_stops, never_resets, never_starts; // faults
+    bool keeps_firmware;
+    bool ignores_commands;
+    bool has_gone;
+    uint8_t slot_given;   // by every ENABLE_SLOT; 0: as it should be
+    uint8_t command_code; // of every command; 0: as it should be
+    bool is_broken;       // the driver did what it must not; see `broken`
+    const char *broken;
+
+    // The driver's host.
+    mx_time_t now;
+    uint8_t taken_usage[FAKE_KEYS_MAX];
+    bool taken_press[FAKE_KEYS_MAX];
+    unsigned taken;
+    unsigned keys_refused; // how many times keys are not taken
+    bool is_refusing_keyboards;
+    unsigned keyboards_added, keyboards_removed;
+    char log[FAKE_LOG_BYTES];
+    size_t log_bytes;
+    // Called with every wait, for tests that change something meanwhile.
+    void (*on_wait)(struct fake_xhci *fake);
+};
+
+static inline void fake_break(struct fake_xhci *fake, const char *why)
+{
+    if (!fake->is_broken)
+        fake->broken = why;
+    fake->is_broken = true;
+}
+
+// What the controller sees at an address; a page of nothing for one outside the driver's memory.
+static inline uint8_t *fake_at(struct fake_xhci *fake, uint64_t address, uint64_t size)
+{
+    static uint8_t nothing[4096];
+
+    if (address < FAKE_MEMORY_ADDRESS || address - FAKE_MEMORY_ADDRESS > FAKE_MEMORY_BYTES ||
+        size > FAKE_MEMORY_BYTES - (address - FAKE_MEMORY_ADDRESS)) {
+        fake_break(fake, "an address outside the driver's memory");
+        memset(nothing, 0, sizeof(nothing));
+        return nothing;
+    }
+    return fake->memory + (address - FAKE_MEMORY_ADDRESS);
+}
+
+static inline uint32_t *fake_register(struct fake_xhci *fake, uint32_t offset)
+{
+    return &fake->registers[offset / 4];
+}
+
+static inline uint32_t *fake_portsc(struct fake_xhci *fake, unsigned port)
+{
+    return fake_register(fake, FAKE_OPERATIONAL + XHCI_PORTSC(port));
+}
+
+// --- events
+// -------------------------------------------------------------------------------------------
+
+static inline void fake_event(struct fake_xhci *fake, uint64_t parameter, uint32_t status,
+                              uint32_t control)
+{
+    struct xhci_trb *trb = (struct xhci_trb *)fake_at(fake, fake->events, sizeof(*trb));
+    const uint64_t *segment = (const uint64_t *)fake_at(
+        fake,
+        *fake_register(fake, FAKE_RUNTIME + XHCI_ERSTBA) |
+            (uint64_t)*fake_register(fake, FAKE_RUNTIME + XHCI_ERSTBA + 4) << 32,
+        16);
+
+    *trb = (struct xhci_trb){parameter, status, control | fake->events_cycle};
+    fake->events += sizeof(*trb);
+    if (fake->events >= segment[0] + (segment[1] & 0xffff) * sizeof(*trb)) {
+        fake->events = segment[0];
+        fake->events_cycle ^= 1;
+    }
+    *fake_register(fake, FAKE_OPERATIONAL + XHCI_USBSTS) |= XHCI_USBSTS_EINT;
+    *fake_register(fake, FAKE_RUNTIME + XHCI_IMAN) |= XHCI_IMAN_IP;
+}
+
+static inline void fake_transfer_event(struct fake_xhci *fake, uint64_t trb, uint8_t code,
+                                       uint32_t residue, unsigned slot, unsigned dci)
+{
+    fake_event(fake, trb, (uint32_t)code << 24 | residue,
+               XHCI_TRB_TYPE(XHCI_TRB_TRANSFER_EVENT) | slot << 24 | dci << 16);
+}
+
+static inline void fake_port_event(struct fake_xhci *fake, unsigned port)
+{
+    if (!(*fake_register(fake, FAKE_OPERATIONAL + XHCI_USBSTS) & XHCI_USBSTS_HCH))
+        fake_event(fake, (uint64_t)port << 24, 1u << 24,
+                   XHCI_TRB_TYPE(XHCI_TRB_PORT_STATUS_CHANGE_EVENT));
+}
+
+// --- rings
+// --------------------------------------------------------------------------------------------
+
+static inline bool fake_take(struct fake_xhci *fake, struct fake_ring *ring, struct xhci_trb *trb,
+                             uint64_t *address)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        *trb = *(struct xhci_trb *)fake_at(fake, ring->next, sizeof(*trb));
+        if ((trb->control & 1) != ring->cycle)
+            return false;
+        if ((trb->control >> 10 & 0x3f) != XHCI_TRB_LINK) {
+            *address = ring->next;
+            ring->next += sizeof(*trb);
+            return true;
+        }
+        ring->next = trb->parameter;
+        ring->cycle ^= trb->control >> 1 & 1;
+    }
+    fake_break(fake, "a link to a link");
+    return false;
+}
+
+static inline void fake_set_ring(struct fake_ring *ring, uint64_t position)
+{
+    ring->next = position & ~UINT64_C(15);
+    ring->cycle = position & 1;
+}
+
+// --- devices
+// ------------------------------------------------------------------------------------------
+
+// Returns how many bytes the device sends, or -1 for a stall.
+static inline int fake_answer(struct fake_device *device, const struct usb_setup *setup,
+                              uint8_t *data)
+{
+    const uint8_t *source = device->device_descriptor;
+    size_t size = sizeof(device->device_descriptor);
+
+    if (device->stalled_request != 0 && setup->request == device->stalled_request)
+        return -1;
+    switch (setup->request) {
+    case USB_REQUEST_GET_DESCRIPTOR:
+        if (setup->value >> 8 == USB_DESCRIPTOR_CONFIGURATION) {
+            source = device->configuration;
+            size = device->configuration_bytes;
+        }
+        if (size > setup->length)
+            size = setup->length;
+        memcpy(data, source, size);
+        return (int)size;
+    case USB_REQUEST_CLEAR_FEATURE:
+        device->halt_clears++;
+        return 0;
+    case 0x0b:
+        device->protocol = (uint8_t)setup->value;
+        return 0;
+    case USB_REQUEST_SET_CONFIGURATION: // and SET_REPORT
+        if (setup->type == (USB_TYPE_CLASS | USB_TYPE_INTERFACE))
+            device->output = data[0];
+        return setup->length;
+    default:
+        return 0;
+    }
+}
+
+static inline void fake_control(struct fake_xhci *fake, unsigned slot_number)
+{
+    struct fake_slot *slot = &fake->slots[slot_number];
+    struct fake_device *device = &fake->devices[slot->port];
+    struct xhci_trb setup_trb, trb;
+    uint64_t address;
+    struct usb_setup setup;
+    uint8_t unused[8];
+    uint8_t *data = unused;
+
+    if (!fake_take(fake, &slot->control, &setup_trb, &address))
+        return;
+    memcpy(&setup, &setup_trb.parameter, sizeof(setup));
+    if (device->silent_request != 0 && setup.request == device->silent_request)
+        return;
+    if (!device->is_connected || device->is_out_of_order) {
+        fake_transfer_event(fake, address, XHCI_COMPLETION_TRANSACTION_ERROR, 0, slot_number, 1);
+        return;
+    }
+    if (setup.length > 0) {
+        if (!fake_take(fake, &slot->control, &trb, &address) ||
+            (trb.status & 0x1ffff) != setup.length)
+            fake_break(fake, "a control transfer without its data stage");
+        data = fake_at(fake, trb.parameter, setup.length);
+    }
+    const int size = fake_answer(device, &setup, data);
+    if (size < 0) {
+        fake_transfer_event(fake, address, XHCI_COMPLETION_STALL, 0, slot_number, 1);
+        return;
+    }
+    if (size < setup.length)
+        fake_transfer_event(fake, address, XHCI_COMPLETION_SHORT_PACKET,
+                            (uint32_t)(setup.length - size), slot_number, 1);
+    if (!fake_take(fake, &slot->control, &trb, &address) ||
+        (trb.control >> 10 & 0x3f) != XHCI_TRB_STATUS_STAGE)
+        fake_break(fake, "a control transfer without its status stage");
+    fake_transfer_event(fake, address, XHCI_COMPLETION_SUCCESS, 0, slot_number, 1);
+}
+
+// Sends the next report if the driver waits for one.
+static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number)
+{
+    struct fake_slot *slot = &fake->slots[slot_number];
+    struct fake_device *device = &fake->devices[slot->port];
+    struct xhci_trb trb;
+    uint64_t address;
+
+    if (!slot->is_enabled || slot->interrupt_dci == 0 || slot->is_halted || !device->is_connected)
+        return;
+    if (device->report_code == 0 && device->report_head == device->report_tail)
+        return;
+    if (!fake_take(fake, &slot->interrupt, &trb, &address))
+        return;
+    uint32_t length = trb.status & 0x1ffff;
+    if (device->report_code != 0) {
+        slot->is_halted = device->report_code != XHCI_COMPLETION_SUCCESS &&
+                          device->report_code != XHCI_COMPLETION_SHORT_PACKET;
+        fake_transfer_event(fake, address, device->report_code, device->report_residue, slot_number,
+                            slot->interrupt_dci);
+        return;
+    }
+    const uint32_t size = length < 8 ? length : 8;
+    memcpy(fake_at(fake, trb.parameter, length),
+           device->reports[device->report_tail++ % FAKE_REPORTS_MAX], size);
+    fake_transfer_event(fake, address,
+                        size < length ? XHCI_COMPLETION_SHORT_PACKET : XHCI_COMPLETION_SUCCESS,
+                        length - size, slot_number, slot->interrupt_dci);
+}
+
+// --- commands
+// -----------------------------------------------------------------------------------------
+
+static inline const uint32_t *fake_context(struct fake_xhci *fake, uint64_t input, unsigned index)
+{
+    const uint32_t size = *fake_register(fake, XHCI_HCCPARAMS1) & XHCI_HCCPARAMS1_CSZ ? 64 : 32;
+
+    return (const uint32_t *)fake_at(fake, input + index * size, size);
+}
+
+static inline uint64_t fake_dequeue(const uint32_t *context)
+{
+    return context[2] | (uint64_t)context[3] << 32;
+}
+
+static inline uint8_t fake_address(struct fake_xhci *fake, struct fake_slot *slot, uint64_t input)
+{
+    const uint32_t *context = fake_context(fake, input, 1);
+    const uint8_t port = (uint8_t)(context[1] >> 16);
+
+    if (port == 0 || port > FAKE_PORTS || fake_context(fake, input, 0)[1] != 3) {
+        fake_break(fake, "an address for a device on no port");
+        return XHCI_COMPLETION_PARAMETER_ERROR;
+    }
+    slot->port = port;
+    slot->control_packet_bytes = (uint16_t)(fake_context(fake, input, 2)[1] >> 16);
+    fake_set_ring(&slot->control, fake_dequeue(fake_context(fake, input, 2)));
+    fake->devices[port].addresses++;
+    if (!fake->devices[port].is_connected || !(*fake_portsc(fake, port) & XHCI_PORTSC_PED))
+        return XHCI_COMPLETION_TRANSACTION_ERROR;
+    return XHCI_COMPLETION_SUCCESS;
+}
+
+static inline uint8_t fake_configure(struct fake_xhci *fake, struct fake_slot *slot, uint64_t input)
+{
+    const uint32_t add = fake_context(fake, input, 0)[1];
+
+    for (unsigned dci = 3; dci < 32; dci += 2) {
+        if (add != (1u | 1u << dci))
+            continue;
+        slot->interrupt_dci = (uint8_t)dci;
+        fake_set_ring(&slot->interrupt, fake_dequeue(fake_context(fake, input, 1 + dci)));
+        return XHCI_COMPLETION_SUCCESS;
+    }
+    fake_break(fake, "a configuration without endpoint");
+    return XHCI_COMPLETION_PARAMETER_ERROR;
+}
+
+static inline uint8_t fake_enable_slot(struct fake_xhci *fake, unsigned *number)
+{
+    for (*number = 1; *number <= FAKE_SLOTS; ++*number) {
+        if (fake->slots[*number].is_enabled)
+            continue;
+        fake->slots[*number] = (struct fake_slot){.is_enabled = true};
+        return XHCI_COMPLETION_SUCCESS;
+    }
+    *number = 0;
+    return XHCI_COMPLETION_NO_SLOTS;
+}
+
+static inline void fake_set_dequeue(struct fake_slot *slot, const struct xhci_trb *trb)
+{
+    if ((trb->control >> 16 & 0x1f) == 1)
+        fake_set_ring(&slot->control, trb->parameter);
+    else
+        fake_set_ring(&slot->interrupt, trb->parameter);
+}
+
+static inline uint8_t fake_run(struct fake_xhci *fake, const struct xhci_trb *trb, unsigned *number)
+{
+    *number = trb->control >> 24;
+    const unsigned type = trb->control >> 10 & 0x3f;
+
+    if (type == XHCI_TRB_ENABLE_SLOT)
+        return fake_enable_slot(fake, number);
+    if (*number == 0 || *number > FAKE_SLOTS || !fake->slots[*number].is_enabled)
+        return XHCI_COMPLETION_SLOT_NOT_ENABLED;
+    struct fake_slot *slot = &fake->slots[*number];
+    switch (type) {
+    case XHCI_TRB_DISABLE_SLOT:
+        slot->is_enabled = false;
+        return XHCI_COMPLETION_SUCCESS;
+    case XHCI_TRB_ADDRESS_DEVICE:
+        return fake_address(fake, slot, trb->parameter);
+    case XHCI_TRB_EVALUATE_CONTEXT:
+        slot->control_packet_bytes = (uint16_t)(fake_context(fake, trb->parameter, 2)[1] >> 16);
+        return XHCI_COMPLETION_SUCCESS;
+    case XHCI_TRB_CONFIGURE_ENDPOINT:
+        return fake_configure(fake, slot, trb->parameter);
+    case XHCI_TRB_RESET_ENDPOINT:
+        if ((trb->control >> 16 & 0x1f) != 1)
+            slot->is_halted = false;
+        return XHCI_COMPLETION_SUCCESS;
+    case XHCI_TRB_SET_TR_DEQUEUE:
+        fake_set_dequeue(slot, trb);
+        return XHCI_COMPLETION_SUCCESS;
+    default:
+        fake_break(fake, "an unknown command");
+        return XHCI_COMPLETION_TRB_ERROR;
+    }
+}
+
+static inline void fake_run_commands(struct fake_xhci *fake)
+{
+    struct xhci_trb trb;
+    uint64_t address;
+    unsigned slot;
+
+    while (!fake->ignores_commands && fake_take(fake, &fake->commands, &trb, &address)) {
+        uint8_t code = fake_run(fake, &trb, &slot);
+        if (fake->slot_given != 0 && (trb.control >> 10 & 0x3f) == XHCI_TRB_ENABLE_SLOT)
+            slot = fake->slot_given;
+        if (fake->command_code != 0)
+            code = fake->command_code;
+        fake_event(fake, address, (uint32_t)code << 24,
+                   XHCI_TRB_TYPE(XHCI_TRB_COMMAND_COMPLETION_EVENT) | slot << 24);
+    }
+}
+
+static inline void fake_doorbell(struct fake_xhci *fake, unsigned slot, uint32_t target)
+{
+    if (slot == 0)
+        fake_run_commands(fake);
+    else if (slot > FAKE_SLOTS || !fake->slots[slot].is_enabled)
+        fake_break(fake, "a doorbell of a slot that is not enabled");
+    else if (target == 1)
+        fake_control(fake, slot);
+    else
+        fake_send_report(fake, slot);
+}
+
+// --- registers
+// ----------------------------------------------------------------------------------------
+
+static inline void fake_connect(struct fake_xhci *fake, unsigned port)
+{
+    fake->devices[port].is_connected = true;
+    *fake_portsc(fake, port) |= XHCI_PORTSC_CCS | XHCI_PORTSC_CSC;
+    fake_port_event(fake, port);
+}
+
+static inline void fake_disconnect(struct fake_xhci *fake, unsigned port)
+{
+    fake->devices[port].is_connected = false;
+    *fake_portsc(fake, port) &= ~(XHCI_PORTSC_CCS | XHCI_PORTSC_PED);
+    *fake_portsc(fake, port) |= XHCI_PORTSC_CSC;
+    fake_port_event(fake, port);
+}
+
+static inline void fake_write_port(struct fake_xhci *fake, unsigned port, uint32_t value)
+{
+    uint32_t *state = fake_portsc(fake, port);
+    struct fake_device *device = &fake->devices[port];
+
+    if (value & XHCI_PORTSC_PED)
+        fake_break(fake, "a port that is disabled by accident");
+    *state &= ~(value & XHCI_PORTSC_CHANGES);
+    *state = (*state & ~XHCI_PORTSC_PP) | (value & XHCI_PORTSC_PP);
+    if (value & XHCI_PORTSC_PR && device->is_connected) {
+        device->resets++;
+        *state = (*state & ~UINT32_C(0x3c00)) | XHCI_PORTSC_PED | XHCI_PORTSC_PRC |
+                 (uint32_t)device->speed << 10;
+        fake_port_event(fake, port);
+    }
+}
+
+static inline void fake_write_command(struct fake_xhci *fake, uint32_t value)
+{
+    uint32_t *state = fake_register(fake, FAKE_OPERATIONAL + XHCI_USBSTS);
+    uint32_t *command = fake_register(fake, FAKE_OPERATIONAL + XHCI_USBCMD);
+
+    *command = value;
+    if (value & XHCI_USBCMD_HCRST) {
+        memset(fake->slots, 0, sizeof(fake->slots));
+        if (!fake->never_resets)
+            *command = 0;
+        *state = XHCI_USBSTS_HCH;
+    } else if (!(value & XHCI_USBCMD_RS)) {
+        if (!fake->never_stops)
+            *state |= XHCI_USBSTS_HCH;
+    } else if (!fake->never_starts) {
+        *state &= ~XHCI_USBSTS_HCH;
+        const uint64_t table = *fake_register(fake, FAKE_RUNTIME + XHCI_ERSTBA) |
+                               (uint64_t)*fake_register(fake, FAKE_RUNTIME + XHCI_ERSTBA + 4) << 32;
+        fake->events = *(const uint64_t *)fake_at(fake, table, 16);
+        fake->events_cycle = 1;
+        fake_set_ring(&fake->commands,
+                      *fake_register(fake, FAKE_OPERATIONAL + XHCI_CRCR) |
+                          (uint64_t)*fake_register(fake, FAKE_OPERATIONAL + XHCI_CRCR + 4) << 32);
+    }
+}
+
+static inline uint32_t fake_read(void *context, uint32_t offset)
+{
+    struct fake_xhci *fake = context;
+
+    if (offset % 4 != 0 || offset >= FAKE_BAR_BYTES) {
+        fake_break(fake, "a register outside the BAR");
+        return 0;
+    }
+    return fake->has_gone ? UINT32_MAX : *fake_register(fake, offset);
+}
+
+static inline void fake_write(void *context, uint32_t offset, uint32_t value)
+{
+    struct fake_xhci *fake = context;
+
+    if (offset % 4 != 0 || offset >= FAKE_BAR_BYTES) {
+        fake_break(fake, "a register outside the BAR");
+        return;
+    }
+    if (fake->has_gone)
+        return;
+    if (offset == FAKE_OPERATIONAL + XHCI_USBCMD)
+        fake_write_command(fake, value);
+    else if (offset == FAKE_OPERATIONAL + XHCI_USBSTS)
+        *fake_register(fake, offset) &= ~(value & XHCI_USBSTS_EINT);
+    else if (offset == FAKE_RUNTIME + XHCI_IMAN)
+        *fake_register(fake, offset) =
+            (value & XHCI_IMAN_IE) | (*fake_register(fake, offset) & ~value & XHCI_IMAN_IP);
+    else if (offset >= FAKE_OPERATIONAL + 0x400 &&
+             offset < FAKE_OPERATIONAL + XHCI_PORTSC(FAKE_PORTS + 1))
+        fake_write_port(fake, (offset - FAKE_OPERATIONAL - 0x400) / 16 + 1, value);
+    else if (offset >= FAKE_DOORBELLS && offset < FAKE_DOORBELLS + 4 * 256)
+        fake_doorbell(fake, (offset - FAKE_DOORBELLS) / 4, value);
+    else if (offset == FAKE_EXTENDED && !fake->keeps_firmware && value & XHCI_USBLEGSUP_OS)
+        *fake_register(fake, offset) = value & ~XHCI_USBLEGSUP_BIOS;
+    else
+        *fake_register(fake, offset) = value;
+}
+
+// --- the driver's host
+// --------------------------------------------------------------------------------
+
+static inline mx_time_t fake_now(void *context)
+{
+    return ((struct fake_xhci *)context)->now;
+}
+
+static inline void fake_wait(void *context, mx_time_t deadline)
+{
+    struct fake_xhci *fake = context;
+
+    if (deadline > fake->now)
+        fake->now = deadline;
+    if (fake->on_wait != NULL)
+        fake->on_wait(fake);
+}
+
+static inline void fake_log(void *context, const char *line)
+{
+    struct fake_xhci *fake = context;
+    const int size =
+        snprintf(fake->log + fake->log_bytes, FAKE_LOG_BYTES - fake->log_bytes, "%s\n", line);
+
+    if (size > 0 && (size_t)size < FAKE_LOG_BYTES - fake->log_bytes)
+        fake->log_bytes += (size_t)size;
+}
+
+static inline bool fake_keyboard_added(void *context, uint32_t keyboard)
+{
+    struct fake_xhci *fake = context;
+
+    (void)keyboard;
+    if (!fake->is_refusing_keyboards)
+        fake->keyboards_added++;
+    return !fake->is_refusing_keyboards;
+}
+
+static inline void fake_keys(void *context, uint32_t keyboard, struct key_queue *queue)
+{
+    struct fake_xhci *fake = context;
+    struct key_change change;
+
+    (void)keyboard;
+    if (fake->keys_refused > 0) {
+        fake->keys_refused--;
+        return;
+    }
+    while (key_queue_peek(queue, 0, &change)) {
+        fake->taken_usage[fake->taken % FAKE_KEYS_MAX] = (uint8_t)change.usage;
+        fake->taken_press[fake->taken++ % FAKE_KEYS_MAX] = change.is_pressed;
+        key_queue_drop(queue, 1);
+    }
+}
+
+static inline void fake_keyboard_removed(void *context, uint32_t keyboard, struct key_queue *queue)
+{
+    fake_keys(context, keyboard, queue);
+    ((struct fake_xhci *)context)->keyboards_removed++;
+}
+
+static const struct xhci_host_ops fake_host_ops = {
+    .read = fake_read,
+    .write = fake_write,
+    .now = fake_now,
+    .wait = fake_wait,
+    .log = fake_log,
+    .keyboard_added = fake_keyboard_added,
+    .keys = fake_keys,
+    .keyboard_removed = fake_keyboard_removed,
+};
+
+// --- for tests
+// ----------------------------------------------------------------------------------------
+
+static inline void fake_init(struct fake_xhci *fake)
+{
+    memset(fake, 0, sizeof(*fake));
+    *fake_register(fake, XHCI_CAPLENGTH) = FAKE_OPERATIONAL | 0x01000000;
+    *fake_register(fake, XHCI_HCSPARAMS1) = FAKE_SLOTS | 1 << 8 | (uint32_t)FAKE_PORTS << 24;
+    *fake_register(fake, XHCI_HCSPARAMS2) = (uint32_t)FAKE_SCRATCHPADS << 27;
+    *fake_register(fake, XHCI_HCCPARAMS1) =
+        XHCI_HCCPARAMS1_AC64 | XHCI_HCCPARAMS1_PPC | FAKE_EXTENDED >> 2 << 16;
+    *fake_register(fake, XHCI_DBOFF) = FAKE_DOORBELLS;
+    *fake_register(fake, XHCI_RTSOFF) = FAKE_RUNTIME;
+    *fake_register(fake, FAKE_OPERATIONAL + XHCI_PAGESIZE) = XHCI_PAGESIZE_4K;
+    *fake_register(fake, FAKE_OPERATIONAL + XHCI_USBSTS) = XHCI_USBSTS_HCH;
+    *fake_register(fake, FAKE_EXTENDED) = XHCI_EXTENDED_LEGACY | XHCI_USBLEGSUP_BIOS;
+    *fake_register(fake, FAKE_EXTENDED + XHCI_USBLEGCTLSTS) = 0x0000e011;
+}
+
+// A boot keyboard on a port that is empty; connected by fake_connect.
+static inline struct fake_device *fake_keyboard(struct fake_xhci *fake, unsigned port)
+{
+    static const uint8_t descriptor[18] = {18,   1,    0x00, 0x02, 0, 0, 0, 32, 0x34,
+                                           0x12, 0x78, 0x56, 0,    0, 0, 0, 0,  1};
+    static const uint8_t configuration[34] = {9,    2,  34, 0, 1, 1,    0, 0xa0, 50,   9, 4, 0,
+                                              0,    1,  3,  1, 1, 0,    9, 0x21, 0x11, 1, 0, 1,
+                                              0x22, 63, 0,  7, 5, 0x81, 3, 8,    0,    10};
+    struct fake_device *device = &fake->devices[port];
+
+    memset(device, 0, sizeof(*device));
+    device->speed = XHCI_SPEED_FULL;
+    memcpy(device->device_descriptor, descriptor, sizeof(descriptor));
+    memcpy(device->configuration, configuration, sizeof(configuration));
+    device->configuration_bytes = sizeof(configuration);
+    device->protocol = 1;
+    return device;
+}
+
+// A report with one key (0: none); sent when the driver asks.
+static inline void fake_type(struct fake_xhci *fake, unsigned port, uint8_t modifiers, uint8_t key)
+{
+    struct fake_device *device = &fake->devices[port];
+    uint8_t *report = device->reports[device->report_head++ % FAKE_REPORTS_MAX];
+
+    memset(report, 0, 8);
+    report[0] = modifiers;
+    report[2] = key;
+    for (unsigned slot = 1; slot <= FAKE_SLOTS; slot++) {
+        if (fake->slots[slot].is_enabled && fake->slots[slot].port == port)
+            fake_send_report(fake, slot);
+    }
+}
