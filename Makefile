@@ -57,6 +57,14 @@ HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hype
 # One table of columns is enough; the host has that of x86-64.
 HOST_EXCLUDE := user/portable/kstats_columns_arm64.c
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(addsuffix /*.c,$(HOST_DIRS))))
+
+# The screen's font, made of drawings.
+GLYPH_TABLE := $H/glyph_table.c
+HOST_SRCS += $(GLYPH_TABLE)
+$(GLYPH_TABLE): $(addprefix user/portable/font/,mkfont.awk latin.font lines.font)
+	mkdir -p $(@D)
+	awk -f $^ >$@
+
 UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$H/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 

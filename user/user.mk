@@ -1,8 +1,7 @@
 # User programs for the target: the shared library and every program in the boot image's bin/.
 #
-# The including Makefile defines B (the target's build folder), ARCH_DIR, CROSS (prefix of the tools), WARNINGS and USER_CC if
-# it is not gcc. What is
-# in here builds $B/user/libuser.a and $B/bin/NAME for each NAME in USER_PROGRAMS, stripped ($B/user/NAME.debug
+# The including Makefile defines B (the target's build folder), ARCH_DIR, CROSS (prefix of the tools), WARNINGS, GLYPH_TABLE (the
+# screen's font as C) and USER_CC if it is not gcc. What is in here builds $B/user/libuser.a and $B/bin/NAME for each NAME in USER_PROGRAMS, stripped ($B/user/NAME.debug
 # has the symbols). Another folder adds its program with
 #   USER_PROGRAMS += vmm
 #   USER_SRCS_vmm := vmm/main.c ...
@@ -31,7 +30,7 @@ USER_LDFLAGS := $(USER_LDFLAGS_$(ARCH_DIR)) -static -nostdlib --gc-sections -z n
 
 USER_LIB_SRCS := $(wildcard user/lib/*.c) \
 	$(filter-out $(filter-out %_$(ARCH_DIR).c,$(wildcard user/portable/kstats_columns_*.c)),$(wildcard user/portable/*.c)) \
-	boot/bootfs.c boot/elf.c boot/zbi.c
+	boot/bootfs.c boot/elf.c boot/zbi.c $(GLYPH_TABLE)
 USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 
 USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
