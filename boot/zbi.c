@@ -226,6 +226,14 @@ static void container_set_length(uint8_t *image, size_t length)
     memcpy(image, &header, sizeof header);
 }
 
+// How many bytes may follow the container: the buffer's end, or what its length field can count.
+static size_t container_room(size_t capacity_bytes, size_t at)
+{
+    const size_t limit = ZBI_HEADER_BYTES + (size_t)(UINT32_MAX & ~UINT32_C(7));
+
+    return (capacity_bytes < limit ? capacity_bytes : limit) - at;
+}
+
 mx_status_t zbi_append_space(void *buffer, size_t capacity_bytes, uint32_t type, uint32_t extra,
                              size_t size_bytes, void **payload)
 {
@@ -234,12 +242,9 @@ mx_status_t zbi_append_space(void *buffer, size_t capacity_bytes, uint32_t type,
     if (at == 0)
         return MX_ERR_IO_DATA_INTEGRITY;
 
-    // The container's length field counts what follows its header, in 32 bits.
-    size_t limit = capacity_bytes;
-    if (limit - ZBI_HEADER_BYTES > (UINT32_MAX & ~UINT32_C(7)))
-        limit = ZBI_HEADER_BYTES + (size_t)(UINT32_MAX & ~UINT32_C(7));
-    if (limit - at < ZBI_HEADER_BYTES || size_bytes > limit - at - ZBI_HEADER_BYTES ||
-        align_item(size_bytes) > limit - at - ZBI_HEADER_BYTES)
+    const size_t room_bytes = container_room(capacity_bytes, at);
+    if (room_bytes < ZBI_HEADER_BYTES || size_bytes > room_bytes - ZBI_HEADER_BYTES ||
+        align_item(size_bytes) > room_bytes - ZBI_HEADER_BYTES)
         return MX_ERR_BUFFER_TOO_SMALL;
 
     const struct zbi_header header = {
@@ -254,6 +259,24 @@ mx_status_t zbi_append_space(void *buffer, size_t capacity_bytes, uint32_t type,
     memset(image + at + ZBI_HEADER_BYTES, 0, align_item(size_bytes));
     container_set_length(image, at + align_item(size_bytes));
     *payload = image + at + ZBI_HEADER_BYTES;
+    return MX_OK;
+}
+
+mx_status_t zbi_append_items(void *buffer, size_t capacity_bytes, const void *items,
+                             size_t size_bytes)
+{
+    uint8_t *image = buffer;
+    const size_t at = zbi_size(image, capacity_bytes);
+
+    if (at == 0)
+        return MX_ERR_IO_DATA_INTEGRITY;
+    if (size_bytes % ZBI_ALIGNMENT_BYTES)
+        return MX_ERR_INVALID_ARGS;
+    if (size_bytes > container_room(capacity_bytes, at))
+        return MX_ERR_BUFFER_TOO_SMALL;
+    if (size_bytes > 0)
+        memcpy(image + at, items, size_bytes);
+    container_set_length(image, at - ZBI_HEADER_BYTES + size_bytes);
     return MX_OK;
 }
 

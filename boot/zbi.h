@@ -130,6 +130,12 @@ MX_MUST_CHECK mx_status_t zbi_append(void *buffer, size_t capacity_bytes, uint32
                                      uint32_t extra, const void *payload, size_t size_bytes,
                                      bool with_crc);
 
+// Appends `size_bytes` of whole items as they lie in another container that zbi_check found right,
+// their padding included. INVALID_ARGS when that is no multiple of 8; otherwise as
+// zbi_append_space.
+MX_MUST_CHECK mx_status_t zbi_append_items(void *buffer, size_t capacity_bytes, const void *items,
+                                           size_t size_bytes);
+
 // Appends a DISCARD item so that the payload of the item appended next lies at a multiple of
 // `alignment_bytes` (a power of two of at least 64) from the container header. Errors as
 // zbi_append_space.

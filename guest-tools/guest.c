@@ -225,6 +225,8 @@ static const struct option launch_options[] = {
     OVERRIDE("cpus", "N", "number of vCPUs"),
     OVERRIDE("memory", "SIZE", "memory, like 512M"),
     OVERRIDE("kernel", "PATH", "kernel in the package"),
+    OVERRIDE("linux", "PATH", "the same, refused unless it is a Linux kernel"),
+    OVERRIDE("zircon", "PATH", "the same, refused unless it is a Zircon boot image"),
     OVERRIDE("ramdisk", "PATH", "ramdisk in the package"),
     OVERRIDE("dtb-overlay", "PATH", "device tree overlay in the package"),
     OVERRIDE("cmdline", "TEXT", "kernel command line"),

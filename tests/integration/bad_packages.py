@@ -12,7 +12,7 @@ CONFIGS = {
     'bad_json_empty': ('', r'data/guest\.cfg: .*empty'),
     'bad_json_list': ('["kernel"]', r'data/guest\.cfg:1:1: .*expected an object'),
     'bad_key_unknown': ('{\n    "kernel": "data/vmlinuz",\n    "kernal": "x"\n}',
-                        r'data/guest\.cfg:3:5: unknown key "kernal"; known are kernel, ramdisk, .*cpus'),
+                        r'data/guest\.cfg:3:5: unknown key "kernal"; known are kernel, linux, zircon, ramdisk, .*cpus'),
     'bad_key_twice': ('{\n    "kernel": "data/vmlinuz",\n    "kernel": "data/vmlinuz"\n}', r'data/guest\.cfg:3:5: '),
     'bad_type_kernel': ('{\n    "kernel": 7\n}', r'data/guest\.cfg:2:15: kernel: .*expected a string'),
     'bad_type_cpus': ('{ "kernel": "data/vmlinuz",\n  "cpus": [2] }',

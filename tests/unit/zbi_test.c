@@ -157,6 +157,27 @@ TEST(zbi_append_leaves_the_container_alone_when_the_item_does_not_fit)
     EXPECT_OK(zbi_check(image, size + 40, &error));
 }
 
+TEST(zbi_appends_the_items_of_another_container)
+{
+    static uint8_t other[256];
+    struct zbi_item item;
+    const size_t size = make_image();
+
+    EXPECT_OK(zbi_create(other, sizeof other));
+    EXPECT_STATUS(MX_ERR_BUFFER_TOO_SMALL,
+                  zbi_append_items(other, size - 1, image + 32, size - 32));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, zbi_append_items(other, sizeof other, image + 32, 9));
+    EXPECT_EQ(zbi_size(other, sizeof other), 32u);
+    EXPECT_OK(zbi_append_items(other, size, image + 32, size - 32));
+    EXPECT_BYTES_EQ(other, image, size);
+    EXPECT_OK(zbi_append_items(other, sizeof other, NULL, 0));
+    EXPECT_OK(zbi_check(other, size, &error));
+    ASSERT_TRUE(zbi_find(other, size, ZBI_TYPE_ACPI_RSDP, &item));
+    EXPECT_EQ(item.extra, 7u);
+    memset(other, 0, sizeof other);
+    EXPECT_STATUS(MX_ERR_IO_DATA_INTEGRITY, zbi_append_items(other, sizeof other, image, 0));
+}
+
 TEST(zbi_append_refuses_what_is_not_a_container)
 {
     memset(image, 0, sizeof image);

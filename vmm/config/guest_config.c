@@ -112,6 +112,19 @@ static mx_status_t set_path(char path[GUEST_CONFIG_PATH_BYTES_MAX], const struct
 
 static mx_status_t set_kernel(struct guest_config *config, const struct value *value)
 {
+    config->kernel_key = GUEST_KERNEL_KEY_KERNEL;
+    return set_path(config->kernel, value);
+}
+
+static mx_status_t set_linux(struct guest_config *config, const struct value *value)
+{
+    config->kernel_key = GUEST_KERNEL_KEY_LINUX;
+    return set_path(config->kernel, value);
+}
+
+static mx_status_t set_zircon(struct guest_config *config, const struct value *value)
+{
+    config->kernel_key = GUEST_KERNEL_KEY_ZIRCON;
     return set_path(config->kernel, value);
 }
 
@@ -331,6 +344,8 @@ static mx_status_t set_pci_ports(struct guest_config *config, const struct value
 
 static const struct key keys[] = {
     {"kernel", false, false, false, EXPECTED_PATH, set_kernel},
+    {"linux", false, false, false, EXPECTED_PATH, set_linux},
+    {"zircon", false, false, false, EXPECTED_PATH, set_zircon},
     {"ramdisk", false, false, false, EXPECTED_PATH, set_ramdisk},
     {"dtb-overlay", false, false, false, EXPECTED_PATH, set_dtb_overlay},
     {"cmdline", false, false, false, "a string", set_cmdline},
@@ -382,6 +397,7 @@ struct reader {
     struct guest_config *config;
     const char *file_name;
     struct text *message;
+    bool has_kernel;
 };
 
 static void say_place(const struct reader *reader, struct json_place place)
@@ -415,7 +431,18 @@ static mx_status_t read_scalar(const struct reader *reader, const struct key *ke
     return key->set(reader->config, &value);
 }
 
-static mx_status_t read_member(const struct reader *reader, const struct json_node *member)
+// Whether a file has named its kernel already when this key does so again.
+static bool is_second_kernel(struct reader *reader, const struct key *key)
+{
+    const bool is_kernel =
+        key->set == set_kernel || key->set == set_linux || key->set == set_zircon;
+    const bool is_second = is_kernel && reader->has_kernel;
+
+    reader->has_kernel |= is_kernel;
+    return is_second;
+}
+
+static mx_status_t read_member(struct reader *reader, const struct json_node *member)
 {
     const struct key *key = key_find(member->key, member->key_length);
 
@@ -424,6 +451,12 @@ static mx_status_t read_member(const struct reader *reader, const struct json_no
         text_add(reader->message, "unknown key ");
         text_add_quoted(reader->message, member->key, member->key_length);
         add_known_keys(reader->message);
+        return MX_ERR_INVALID_ARGS;
+    }
+    if (is_second_kernel(reader, key)) {
+        say_place(reader, member->key_place);
+        text_add(reader->message, key->name);
+        text_add(reader->message, ": a second kernel; write one of kernel, linux, zircon");
         return MX_ERR_INVALID_ARGS;
     }
     if (member->type != JSON_ARRAY || !key->may_be_array)
@@ -436,7 +469,7 @@ static mx_status_t read_member(const struct reader *reader, const struct json_no
     return MX_OK;
 }
 
-static mx_status_t read_root(const struct reader *reader, const struct json_node *root)
+static mx_status_t read_root(struct reader *reader, const struct json_node *root)
 {
     if (root->type != JSON_OBJECT) {
         say_place(reader, root->place);
@@ -456,7 +489,7 @@ mx_status_t guest_config_parse(struct guest_config *config, const char *file_nam
                                size_t size_bytes, char *message, size_t message_capacity)
 {
     struct text words = text_begin(message, message_capacity);
-    struct reader reader = {config, file_name, &words};
+    struct reader reader = {config, file_name, &words, false};
     struct json_node nodes[NODES_MAX];
     const struct json_node *root;
     struct json_error error;

@@ -1,9 +1,13 @@
 // A guest's configuration: data/guest.cfg of its package, and the overrides of `guest launch`.
 //
 // The file is one JSON object:
-//   kernel       string       path of the kernel in the package; required
+//   kernel       string       path of the kernel in the package, whose content tells its kind; this
+//                             or one of the next two is required, and only one is possible
+//   linux        string       the same; refused unless it is a Linux kernel
+//   zircon       string       the same; refused unless it is a Zircon boot image
 //   ramdisk      string       path of the initial ramdisk in the package
-//   dtb-overlay  string       path of a device tree overlay in the package, applied to the machine's
+//   dtb-overlay  string       path of a device tree overlay in the package, applied to the
+//   machine's
 //                             device tree (arm64), or a whole tree that the kernel is given (x86)
 //   cmdline      string       kernel command line
 //   cmdline-add  string|array appended to cmdline, each after a space
@@ -22,8 +26,8 @@
 // A path is relative to the package ("data/kernel"); "/pkg/data/kernel" means the same. No other
 // key exists. vmm/config/guest.schema.json says the same as a JSON Schema, as far as a schema can.
 //
-// An override has the same values, written without JSON: scalars replace the file's, block and
-// cmdline-add append.
+// An override has the same values, written without JSON: scalars replace the file's (a kernel the
+// file's kernel, whatever their keys), block and cmdline-add append.
 #pragma once
 
 #include <stdbool.h>
@@ -59,9 +63,17 @@ struct guest_block {
     char path[GUEST_CONFIG_PATH_BYTES_MAX]; // of the file in the package; "" for a RAM disk
 };
 
+// The key that named the kernel.
+enum guest_kernel_key {
+    GUEST_KERNEL_KEY_KERNEL,
+    GUEST_KERNEL_KEY_LINUX,
+    GUEST_KERNEL_KEY_ZIRCON,
+};
+
 struct guest_config {
     char kernel[GUEST_CONFIG_PATH_BYTES_MAX];
-    char ramdisk[GUEST_CONFIG_PATH_BYTES_MAX]; // "" when there is none
+    enum guest_kernel_key kernel_key;
+    char ramdisk[GUEST_CONFIG_PATH_BYTES_MAX];     // "" when there is none
     char dtb_overlay[GUEST_CONFIG_PATH_BYTES_MAX]; // "" when there is none
     char cmdline[GUEST_CONFIG_CMDLINE_BYTES_MAX];
     char cmdline_add[GUEST_CONFIG_CMDLINE_BYTES_MAX]; // joined by guest_config_finish; "" after it
@@ -74,8 +86,8 @@ struct guest_config {
     bool has_pci_ports;
 };
 
-// The defaults: 1 CPU, 1 GiB, console, rng and PCI's ports, nothing else. A caller may change them before
-// reading a file.
+// The defaults: 1 CPU, 1 GiB, console, rng and PCI's ports, nothing else. A caller may change them
+// before reading a file.
 void guest_config_init(struct guest_config *config);
 
 // Reads a configuration file's text (which is overwritten) on top of *config. `file_name` is only

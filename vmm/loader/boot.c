@@ -33,7 +33,6 @@ static const struct known_file KNOWN_FILES[] = {
      "an xz file; decompress it first"},
     {4, "\x28\xb5\x2f\xfd", "a zstd file; decompress it first"},
     {6, "070701", "a cpio archive; is it the ramdisk?"},
-    {4, "BOOT", "a Zircon boot image, which this machine does not load"},
     {4, "\xd0\x0d\xfe\xed", "a device tree; is it the dtb-overlay?"},
     {7, "!<arch>", "a Debian package or a library; unpack it first"},
 };
@@ -50,6 +49,18 @@ mx_status_t boot_refuse_kernel(const struct boot_request *request, const char *e
             return boot_fail(request, MX_ERR_NOT_SUPPORTED, "kernel: this is %s", known->advice);
     }
     return boot_fail(request, MX_ERR_NOT_SUPPORTED, "kernel: %s", expected);
+}
+
+mx_status_t boot_check_kind(const struct boot_request *request, bool is_zircon)
+{
+    if (request->kernel_kind == BOOT_KERNEL_LINUX && is_zircon)
+        return boot_fail(request, MX_ERR_INVALID_ARGS,
+                         "linux: this is a Zircon boot image; name it as zircon or kernel");
+    if (request->kernel_kind == BOOT_KERNEL_ZIRCON && !is_zircon)
+        return boot_fail(request, MX_ERR_INVALID_ARGS,
+                         "zircon: this is no Zircon boot image, it does not begin with \"BOOT\"; "
+                         "name another kernel as linux or kernel");
+    return MX_OK;
 }
 
 bool boot_range_contains(const struct boot_range *range, uint64_t start, uint64_t size_bytes)

@@ -20,6 +20,13 @@ struct boot_range {
     uint64_t size_bytes; // 0: no such range
 };
 
+// What the configuration says of the kernel's kind.
+enum boot_kernel_kind {
+    BOOT_KERNEL_ANY, // whatever the file's content says
+    BOOT_KERNEL_LINUX,
+    BOOT_KERNEL_ZIRCON,
+};
+
 // What to load, and the RAM that a loader may fill; made by the VMM. What the VMM keeps for itself
 // lies outside of the two ranges.
 struct boot_request {
@@ -27,6 +34,7 @@ struct boot_request {
     struct boot_range low_ram;  // below the machine's devices, for the kernel and its ramdisk
     struct boot_range high_ram; // above them; may be absent
     struct boot_blob kernel;
+    enum boot_kernel_kind kernel_kind;
     struct boot_blob ramdisk;
     struct boot_blob device_tree_overlay;
     const char *command_line; // NULL: empty
@@ -43,6 +51,10 @@ mx_status_t boot_fail(const struct boot_request *request, mx_status_t status, co
 // seems to be, or else with `expected`; IO_DATA_INTEGRITY if it is empty.
 mx_status_t boot_refuse_kernel(const struct boot_request *request,
                                const char *expected) MX_MUST_CHECK;
+
+// INVALID_ARGS with a reason if the configuration asks for another kind of kernel than the file has
+// by its first bytes.
+mx_status_t boot_check_kind(const struct boot_request *request, bool is_zircon) MX_MUST_CHECK;
 
 // INVALID_ARGS with a reason if a RAM range wraps, low RAM does not end by `low_limit` or high RAM
 // begins below it.

@@ -98,11 +98,21 @@ struct boot_files {
     struct guest_file kernel, ramdisk, overlay;
 };
 
+// What each key says of the kernel it names.
+static const struct {
+    const char *key;
+    enum boot_kernel_kind kind;
+} kernel_keys[] = {
+    [GUEST_KERNEL_KEY_KERNEL] = {"kernel", BOOT_KERNEL_ANY},
+    [GUEST_KERNEL_KEY_LINUX] = {"linux", BOOT_KERNEL_LINUX},
+    [GUEST_KERNEL_KEY_ZIRCON] = {"zircon", BOOT_KERNEL_ZIRCON},
+};
+
 static mx_status_t map_files(struct boot_files *files)
 {
     const struct guest_config *config = &guest.config;
-    mx_status_t status =
-        guest_files_map(&guest, "kernel", config->kernel, &files->kernel, message, sizeof(message));
+    mx_status_t status = guest_files_map(&guest, kernel_keys[config->kernel_key].key,
+                                         config->kernel, &files->kernel, message, sizeof(message));
 
     if (status == MX_OK)
         status = guest_files_map(&guest, "ramdisk", config->ramdisk, &files->ramdisk, message,
@@ -121,6 +131,7 @@ static mx_status_t load(void)
     if (status == MX_OK) {
         struct boot_request request = {.memory = &guest.memory,
                                        .kernel = files.kernel.blob,
+                                       .kernel_kind = kernel_keys[guest.config.kernel_key].kind,
                                        .ramdisk = files.ramdisk.blob,
                                        .device_tree_overlay = files.overlay.blob,
                                        .command_line = guest.config.cmdline,

@@ -7,6 +7,7 @@
 #include "vmm/arm64/fdt_overlay.h"
 #include "vmm/arm64/memory_map.h"
 #include "vmm/loader/arm64/linux_image.h"
+#include "vmm/loader/arm64/zircon_arm64.h"
 
 #define FOUR_GIB             (UINT64_C(1) << 32)
 #define TREE_BYTES_MAX       (UINT64_C(2) << 20)
@@ -71,7 +72,7 @@ static mx_status_t build_with_overlay(const struct boot_request *request,
 }
 
 static mx_status_t place_tree(const struct boot_request *request, const struct boot_range *room,
-                              const struct device_tree_config *machine,
+                              const struct device_tree_config *machine, const char *command_line,
                               struct arm64_boot_state *state)
 {
     void *tree = guest_memory_map(request->memory, room->start, room->size_bytes);
@@ -79,9 +80,9 @@ static mx_status_t place_tree(const struct boot_request *request, const struct b
     size_t tree_bytes = 0;
     mx_status_t status;
 
+    config.command_line = command_line;
     if (!tree)
         return fail_tree(request, MX_ERR_OUT_OF_RANGE);
-    config.command_line = request->command_line;
     config.ramdisk_base = state->ramdisk.start;
     config.ramdisk_bytes = state->ramdisk.size_bytes;
     config.has_symbols = request->device_tree_overlay.size_bytes > 0;
@@ -93,24 +94,59 @@ static mx_status_t place_tree(const struct boot_request *request, const struct b
             status = fail_tree(request, status);
     }
     state->device_tree = (struct boot_range){room->start, tree_bytes};
-    state->x0 = room->start;
     return status;
 }
 
 // --- the whole ----------------------------------------------------------------------------------
 
+static mx_status_t load_linux(const struct boot_request *request,
+                              const struct boot_range *tree_room,
+                              const struct device_tree_config *machine,
+                              struct arm64_boot_state *state)
+{
+    mx_status_t status = linux_image_load(request, &state->kernel);
+
+    if (status != MX_OK)
+        return status;
+    state->pc = state->kernel.start;
+    state->x0 = tree_room->start;
+    status = boot_place_ramdisk(request, state->kernel.start + state->kernel.size_bytes, FOUR_GIB,
+                                false, &state->ramdisk);
+    return status == MX_OK ? place_tree(request, tree_room, machine, request->command_line, state)
+                           : status;
+}
+
+// The command line is an item of its own, and is not to be found twice.
+static mx_status_t load_zircon(const struct boot_request *request,
+                               const struct boot_range *tree_room,
+                               const struct device_tree_config *machine,
+                               struct arm64_boot_state *state)
+{
+    struct zircon_image image;
+
+    mx_status_t status = zircon_arm64_place_kernel(request, &image, &state->kernel, &state->pc);
+    if (status == MX_OK)
+        status = place_tree(request, tree_room, machine, NULL, state);
+    if (status == MX_OK)
+        status =
+            zircon_arm64_make_data(request, &image, state->kernel.start + state->kernel.size_bytes,
+                                   machine, &state->device_tree, &state->data);
+    state->x0 = state->data.start;
+    return status;
+}
+
 mx_status_t arm64_boot_load(const struct boot_request *request, const struct boot_range *tree_room,
                             const struct device_tree_config *machine,
                             struct arm64_boot_state *state)
 {
+    const bool is_zircon = zircon_image_matches(&request->kernel);
+
     *state = (struct arm64_boot_state){0};
     mx_status_t status = check_map(request, tree_room);
     if (status == MX_OK)
-        status = linux_image_load(request, &state->kernel);
+        status = boot_check_kind(request, is_zircon);
     if (status != MX_OK)
         return status;
-    state->pc = state->kernel.start;
-    status = boot_place_ramdisk(request, state->kernel.start + state->kernel.size_bytes, FOUR_GIB,
-                                false, &state->ramdisk);
-    return status == MX_OK ? place_tree(request, tree_room, machine, state) : status;
+    return is_zircon ? load_zircon(request, tree_room, machine, state)
+                     : load_linux(request, tree_room, machine, state);
 }

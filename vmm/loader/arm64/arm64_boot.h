@@ -1,5 +1,5 @@
 // From the files of a package to the first instruction of an arm64 guest: kernel, ramdisk, device
-// tree.
+// tree; or from a Zircon boot image to its kernel's entry (zircon_arm64.h).
 //
 // Linux, Documentation/arm64/booting.rst: the kernel is entered at its first byte with the MMU off,
 // interrupts masked, the device tree's address in x0 and zero in x1 to x3.
@@ -11,11 +11,12 @@
 // The first vCPU at entry, at EL1h.
 struct arm64_boot_state {
     uint64_t pc;
-    uint64_t x0;
+    uint64_t x0; // Linux: the device tree; Zircon: the data ZBI
     // Where things were put, for messages and tests. An absent one has no size.
     struct boot_range kernel;
     struct boot_range ramdisk;
     struct boot_range device_tree;
+    struct boot_range data; // Zircon: the data ZBI
 };
 
 // Fills guest memory and *state. The request's RAM is where kernel and ramdisk may go (the ramdisk

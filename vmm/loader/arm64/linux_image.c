@@ -191,7 +191,8 @@ mx_status_t linux_image_load(const struct boot_request *request, struct boot_ran
     *placed = (struct boot_range){0};
     if (!linux_image_matches(&request->kernel))
         return boot_refuse_kernel(
-            request, "neither an arm64 Image (no \"ARM\\x64\" at 0x38) nor a gzip file with one");
+            request, "neither an arm64 Image (no \"ARM\\x64\" at 0x38) nor a gzip file with one "
+                     "nor a Zircon boot image");
     mx_status_t status = read_header(request, &header);
     if (status == MX_OK)
         status = check_header(request, &header);

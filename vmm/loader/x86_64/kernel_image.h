@@ -7,6 +7,7 @@ enum kernel_image_kind {
     KERNEL_IMAGE_UNKNOWN,
     KERNEL_IMAGE_LINUX_BZIMAGE,
     KERNEL_IMAGE_LINUX_ELF,
+    KERNEL_IMAGE_ZIRCON,
 };
 
 // Judges by the first bytes only.

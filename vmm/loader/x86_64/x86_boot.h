@@ -18,6 +18,12 @@ struct boot_e820_entry {
 
 #define BOOT_E820_ENTRY_MAX 128
 
+// The serial port that is the guest's terminal.
+struct x86_boot_uart {
+    uint16_t port; // 0: none
+    uint8_t irq;
+};
+
 // The PC as the guest will find it. What the VMM has put into RAM itself (ACPI tables) lies outside
 // of `tables` and of the request's RAM.
 struct x86_boot_map {
@@ -25,6 +31,7 @@ struct x86_boot_map {
     const struct boot_e820_entry *e820;
     size_t e820_count;
     uint64_t rsdp; // guest-physical; 0: none
+    struct x86_boot_uart uart;
 };
 
 enum x86_boot_mode {
@@ -37,7 +44,7 @@ enum x86_boot_mode {
 struct x86_boot_state {
     enum x86_boot_mode mode;
     uint64_t rip;
-    uint64_t rsi; // Linux 64-bit boot protocol: the zero page
+    uint64_t rsi; // Linux 64-bit boot protocol: the zero page; Zircon: the data ZBI
     uint64_t rbx; // PVH: the start info
     uint64_t cr3; // LONG only
     uint64_t gdt;
@@ -47,7 +54,8 @@ struct x86_boot_state {
     // Where things were put, for messages and tests. An absent one has no size.
     struct boot_range kernel;
     struct boot_range ramdisk;
-    struct boot_range command_line; // with its NUL
+    struct boot_range command_line; // with its NUL; Zircon: it is in the data ZBI
+    struct boot_range data;         // Zircon: the data ZBI
 };
 
 // --- allocation in the `tables` range, from its start upwards

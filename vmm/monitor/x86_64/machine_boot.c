@@ -112,6 +112,7 @@ mx_status_t machine_load(struct machine *machine, struct boot_request *request)
         .tables = {PC_BOOT_TABLES_BASE, PC_BOOT_TABLES_END - PC_BOOT_TABLES_BASE},
         .e820 = e820,
         .e820_count = fill_e820(guest, e820),
+        .uart = {PC_COM1_PORT, PC_COM1_IRQ},
     };
 
     mx_status_t status = assign_bars(machine);
