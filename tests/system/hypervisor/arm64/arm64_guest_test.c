@@ -403,6 +403,45 @@ TEST(trapped_registers_are_read_and_written_without_harm)
     tiny_guest_destroy(&guest);
 }
 
+// As kernels do at their start, whatever the identification says.
+TEST(performance_counters_can_be_turned_on_and_count_nothing)
+{
+    static const uint32_t switches[] = {
+        SYSREG(3, 3, 9, 12, 0), // PMCR_EL0
+        SYSREG(3, 3, 9, 12, 1), // PMCNTENSET_EL0
+        SYSREG(3, 0, 9, 14, 1), // PMINTENSET_EL1
+        SYSREG(3, 3, 9, 14, 0), // PMUSERENR_EL0
+    };
+    static const uint32_t registers[] = {
+        SYSREG(3, 3, 9, 12, 0),  // PMCR_EL0: no event counters
+        SYSREG(3, 3, 9, 12, 1),  // PMCNTENSET_EL0
+        SYSREG(3, 3, 9, 12, 3),  // PMOVSCLR_EL0
+        SYSREG(3, 3, 9, 12, 6),  // PMCEID0_EL0: no events
+        SYSREG(3, 3, 9, 12, 7),  // PMCEID1_EL0
+        SYSREG(3, 3, 9, 13, 0),  // PMCCNTR_EL0
+        SYSREG(3, 3, 9, 14, 0),  // PMUSERENR_EL0
+        SYSREG(3, 0, 9, 14, 1),  // PMINTENSET_EL1
+        SYSREG(3, 3, 14, 15, 7), // PMCCFILTR_EL0
+    };
+    const unsigned count = sizeof(registers) / sizeof(registers[0]);
+
+    ASSERT_TRUE(tiny_guest_start(&guest, &code_call_written));
+    code = (uint32_t *)(guest.ram + GUEST_WRITTEN);
+    for (unsigned i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+        write_code(MOVE_X0_MINUS_1);
+        write_code(MSR_X0(switches[i]));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        write_code(MRS_X0(registers[i]));
+        write_code(STORE_X0_NEXT);
+    }
+    run_written();
+    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    for (unsigned i = 0; i < count; i++)
+        EXPECT_EQ(tiny_guest_data(&guest)[i], 0u);
+    tiny_guest_destroy(&guest);
+}
+
 TEST(registers_that_are_not_there_are_undefined)
 {
     static const uint32_t registers[] = {

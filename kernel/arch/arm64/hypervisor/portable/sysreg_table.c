@@ -153,7 +153,10 @@ static const struct sysreg_rule rules[] = {
     {2, 3, 0, 4, 5, 0, 0, BOTH, SYSREG_VALUE, DBGDTR_NOTHING},
     // ACTLR_EL1
     {3, 0, 1, 0, 0, 1, 1, BOTH, SYSREG_VALUE, 0},
-    // Performance counters: PMINTENSET_EL1, PMINTENCLR_EL1, PMMIR_EL1; PMCR_EL0 to PMXEVCNTR_EL0;
+    // Performance counters are not there, but kernels turn them on before they look, and before
+    // they could take an
+    // exception: all read as zero, as counters that do not exist. PMINTENSET_EL1, PMINTENCLR_EL1,
+    // PMMIR_EL1; PMCR_EL0 to PMXEVCNTR_EL0;
     // PMUSERENR_EL0, PMOVSSET_EL0;
     // PMEVCNTR<n>_EL0, PMEVTYPER<n>_EL0, PMCCFILTR_EL0
     {3, 0, 9, 14, 14, 1, 2, BOTH, SYSREG_VALUE, 0},
