@@ -20,7 +20,7 @@ void cache_sync_instructions(const void *at, size_t size_bytes)
         __asm__ volatile("dc cvau, %0" : : "r"(a) : "memory");
     dsb_ish();
     line = line_size(ctr, CTR_IMINLINE_SHIFT);
-    if (!(ctr >> CTR_DIC_SHIFT & 1) || cpu_errata.instruction_caches) {
+    if (!(ctr >> CTR_DIC_SHIFT & 1) || cpu_has_erratum(ERRATUM_INSTRUCTION_CACHES)) {
         for (uint64_t a = align_down(start, line); a < end; a += line)
             __asm__ volatile("ic ivau, %0" : : "r"(a) : "memory");
         dsb_ish();
@@ -49,7 +49,7 @@ void cache_clean_and_invalidate(const void *at, size_t size_bytes)
 
 void cache_forget_instructions(void)
 {
-    if (!(sysreg_read(ctr_el0) >> CTR_DIC_SHIFT & 1) || cpu_errata.instruction_caches)
+    if (!(sysreg_read(ctr_el0) >> CTR_DIC_SHIFT & 1) || cpu_has_erratum(ERRATUM_INSTRUCTION_CACHES))
         __asm__ volatile("ic ialluis" : : : "memory");
     dsb_ish();
     isb();

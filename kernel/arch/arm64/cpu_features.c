@@ -8,7 +8,7 @@
 #include "kernel/lib/types.h"
 
 struct cpu_features cpu_features;
-struct cpu_errata cpu_errata;
+uint32_t cpu_errata;
 
 // --- names
 // ------------------------------------------------------------------------------------------------
@@ -22,23 +22,6 @@ static const struct {
     {0xd41, "Cortex-A78"},  {0xd46, "Cortex-A510"}, {0xd47, "Cortex-A710"}, {0xd49, "Neoverse-N2"},
     {0xd4f, "Neoverse-V2"},
 };
-
-static uint32_t midr_part(uint64_t midr)
-{
-    return midr >> MIDR_PART_SHIFT & MIDR_PART_MASK;
-}
-
-// Variant and revision, r<high>p<low>.
-static uint32_t midr_revision(uint64_t midr)
-{
-    return (uint32_t)(midr >> MIDR_VARIANT_SHIFT & 0xf) << 4 |
-           (uint32_t)(midr & MIDR_REVISION_MASK);
-}
-
-static bool midr_is_arm(uint64_t midr)
-{
-    return (midr >> MIDR_IMPLEMENTER_SHIFT & 0xff) == MIDR_IMPLEMENTER_ARM;
-}
 
 static const char *part_name(uint64_t midr)
 {
@@ -61,31 +44,13 @@ static void make_name(void)
 // --- errata
 // -----------------------------------------------------------------------------------------------
 
-// By part, from and to a revision; the numbers are those of Arm's Software Developer Errata
-// Notices.
-static const struct {
-    uint32_t part, first, last;
-    bool *effect;
-    const char *text;
-} errata[] = {
-    {0xd0b, 0x00, 0x30, &cpu_errata.tlbi_twice, "Cortex-A76 1286807: TLB invalidation is repeated"},
-    {0xd46, 0x00, 0x11, &cpu_errata.tlbi_twice,
-     "Cortex-A510 2441009: TLB invalidation is repeated"},
-    {0xd0c, 0x30, 0x40, &cpu_errata.instruction_caches,
-     "Neoverse-N1 1542419: instruction caches are always invalidated"},
-};
-
 static void look_for_errata(void)
 {
-    uint64_t midr = sysreg_read(midr_el1);
-    uint32_t revision = midr_revision(midr);
+    const uint64_t midr = sysreg_read(midr_el1);
 
-    for (size_t i = 0; midr_is_arm(midr) && i < ARRAY_COUNT(errata); i++) {
-        if (errata[i].part != midr_part(midr) || revision < errata[i].first ||
-            revision > errata[i].last)
-            continue;
-        if (!__atomic_exchange_n(errata[i].effect, true, __ATOMIC_RELAXED))
-            log_print("erratum of %s", errata[i].text);
+    for (const struct erratum *erratum = NULL; (erratum = errata_next(midr, erratum)) != NULL;) {
+        if (!(__atomic_fetch_or(&cpu_errata, erratum->effect, __ATOMIC_RELAXED) & erratum->effect))
+            log_print("erratum of %s", erratum->text);
     }
 }
 

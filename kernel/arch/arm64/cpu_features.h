@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/arch/arm64/portable/errata.h"
+
 struct cpu_features {
     bool has_pan, has_rndr;
     bool has_asid16;
@@ -11,12 +13,12 @@ struct cpu_features {
 };
 extern struct cpu_features cpu_features;
 
-// What to do about errata; set if any CPU of the machine needs it.
-struct cpu_errata {
-    bool tlbi_twice;         // TLB invalidation is complete only after a second one
-    bool instruction_caches; // CTR_EL0.DIC is not to be believed
-};
-extern struct cpu_errata cpu_errata;
+// What to do about errata (enum erratum_effect); set if any CPU of the machine needs it.
+extern uint32_t cpu_errata;
+static inline bool cpu_has_erratum(enum erratum_effect effect)
+{
+    return cpu_errata & effect;
+}
 
 // On the boot CPU, before others.
 void cpu_features_detect(void);

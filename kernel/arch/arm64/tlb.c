@@ -41,7 +41,7 @@ void tlb_flush_user(uint32_t asid, uint64_t addr, uint64_t size_bytes, bool has_
 {
     dsb_ishst(); // the tables, before the walks that begin from now on
     invalidate_user(asid, addr, size_bytes, has_tables);
-    if (cpu_errata.tlbi_twice) {
+    if (cpu_has_erratum(ERRATUM_TLBI_TWICE)) {
         dsb_ish();
         invalidate_user(asid, addr, size_bytes, has_tables);
     }
@@ -67,7 +67,7 @@ void tlb_flush_kernel(uint64_t addr, uint64_t size_bytes)
 {
     dsb_ishst();
     invalidate_kernel(addr, size_bytes);
-    if (cpu_errata.tlbi_twice) {
+    if (cpu_has_erratum(ERRATUM_TLBI_TWICE)) {
         dsb_ish();
         invalidate_kernel(addr, size_bytes);
     }

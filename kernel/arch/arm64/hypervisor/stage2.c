@@ -9,6 +9,7 @@
 #include "kernel/arch/arm64/cache.h"
 #include "kernel/arch/arm64/cpu_features.h"
 #include "kernel/arch/arm64/hypervisor/hypervisor_features.h"
+#include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
 #include "kernel/arch/arm64/regs/paging.h"
 #include "kernel/core/thread.h"
@@ -78,12 +79,35 @@ uint64_t stage2_vttbr(const struct arch_aspace *aspace)
 struct guest_view {
     arch_interrupt_state_t interrupts;
     uint64_t hcr, vttbr;
+    uint64_t sctlr, tcr; // ERRATUM_SPECULATIVE_AT
 };
+
+// The registers of EL1 may be those of another guest: no walk may begin from them.
+static void stop_walks(struct guest_view *view)
+{
+    view->sctlr = sysreg_read(SCTLR_EL12);
+    view->tcr = sysreg_read(TCR_EL12);
+    sysreg_write(TCR_EL12, view->tcr | TCR_EPD0 | TCR_EPD1);
+    isb(); // before translation may be turned on by the next
+    sysreg_write(SCTLR_EL12, view->sctlr | SCTLR_M);
+    isb(); // before HCR_EL2.TGE is cleared
+}
+
+static void allow_walks(const struct guest_view *view)
+{
+    sysreg_write(SCTLR_EL12, view->sctlr);
+    isb();
+    sysreg_write(TCR_EL12, view->tcr);
+}
 
 static struct guest_view guest_view_enter(uint64_t vttbr)
 {
-    struct guest_view view = {arch_interrupts_save(), sysreg_read(hcr_el2), sysreg_read(vttbr_el2)};
+    struct guest_view view = {.interrupts = arch_interrupts_save(),
+                              .hcr = sysreg_read(hcr_el2),
+                              .vttbr = sysreg_read(vttbr_el2)};
 
+    if (cpu_has_erratum(ERRATUM_SPECULATIVE_AT))
+        stop_walks(&view);
     sysreg_write(vttbr_el2, vttbr);
     sysreg_write(hcr_el2, TLB_MAINTENANCE_HCR);
     isb();
@@ -93,7 +117,10 @@ static struct guest_view guest_view_enter(uint64_t vttbr)
 static void guest_view_leave(struct guest_view view)
 {
     sysreg_write(hcr_el2, view.hcr);
+    isb(); // before the registers of EL1 and the tables of the guest no longer go together
     sysreg_write(vttbr_el2, view.vttbr);
+    if (cpu_has_erratum(ERRATUM_SPECULATIVE_AT))
+        allow_walks(&view);
     isb();
     arch_interrupts_restore(view.interrupts);
 }
@@ -127,7 +154,7 @@ static void guest_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_
 
     dsb_ishst(); // the tables, before the walks that begin from now on
     view = guest_view_enter(stage2_vttbr(aspace));
-    for (unsigned i = 0; i < (cpu_errata.tlbi_twice ? 2 : 1); i++) {
+    for (unsigned i = 0; i < (cpu_has_erratum(ERRATUM_TLBI_TWICE) ? 2 : 1); i++) {
         if (is_large)
             invalidate_all();
         else

@@ -12,13 +12,6 @@
 #define ID_AA64PFR0_GIC_SHIFT       24
 #define ID_AA64ISAR0_RNDR_SHIFT     60
 
-// MIDR_EL1
-#define MIDR_PART_SHIFT        4
-#define MIDR_PART_MASK         0xfff
-#define MIDR_VARIANT_SHIFT     20
-#define MIDR_REVISION_MASK     0xf
-#define MIDR_IMPLEMENTER_SHIFT 24
-#define MIDR_IMPLEMENTER_ARM   0x41
 
 // MPIDR_EL1: affinity levels 0 to 2 in bits 23:0, level 3 in bits 39:32.
 #define MPIDR_AFFINITY    0xff00ffffff

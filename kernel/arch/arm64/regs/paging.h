@@ -31,10 +31,12 @@
 // TCR_EL1: 47 bits of address for user programs, as on x86-64, 48 for the kernel, 4 KiB granules,
 // tables in cacheable, inner shareable memory.
 #define TCR_T0SZ_47      (17 << 0)
+#define TCR_EPD0         REG_BIT(7) // no walks
 #define TCR_IRGN0_WB     (1 << 8)
 #define TCR_ORGN0_WB     (1 << 10)
 #define TCR_SH0_INNER    (3 << 12)
 #define TCR_T1SZ_48      (16 << 16)
+#define TCR_EPD1         REG_BIT(23)
 #define TCR_IRGN1_WB     (1 << 24)
 #define TCR_ORGN1_WB     (1 << 26)
 #define TCR_SH1_INNER    (3 << 28)
