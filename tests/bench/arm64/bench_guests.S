@@ -5,42 +5,13 @@
 #include <bench_arch.h>
 
 #include "tests/bench/arm64/bench_layout.h"
-#include "tests/system/hypervisor/arm64/tiny_guest_layout.h"
+#include "tests/system/hypervisor/arm64/guest_macros.h"
 
 #define ICC_PMR_EL1     S3_0_C4_C6_0
 #define ICC_SGI1R_EL1   S3_0_C12_C11_5
 #define ICC_IAR1_EL1    S3_0_C12_C12_0
 #define ICC_EOIR1_EL1   S3_0_C12_C12_1
 #define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
-
-	.section .rodata.guests, "a", %progbits
-
-.macro GUEST_BEGIN name
-	.balign 16
-	.globl guest_\name
-guest_\name:
-.endm
-
-.macro GUEST_END name
-	.globl guest_\name\()_end
-guest_\name\()_end:
-.endm
-
-.macro ADDRESS reg, value
-	movz \reg, #((\value) & 0xffff)
-	movk \reg, #((\value) >> 16), lsl #16
-.endm
-
-.macro EXIT value
-	mov w0, #\value
-	ADDRESS x1, GUEST_EXIT
-	str w0, [x1]
-.endm
-
-.macro DONE
-	EXIT GUEST_DONE
-	b .
-.endm
 
 .macro TIME_STAMP reg
 	isb

@@ -1,4 +1,4 @@
-// Where the guests of the benchmark leave their results, beside tiny_guest_layout.h. Shared with
+// Where the guests of the benchmark leave their results, beside guest_layout.h. Shared with
 // assembly.
 #pragma once
 

@@ -7,7 +7,7 @@
 #include <machina_user/mutex.h>
 
 #include "tests/bench/arm64/bench_layout.h"
-#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 #include "vmm/arm64/gic_distributor.h"
 #include "vmm/chips/pl061.h"
 #include "vmm/monitor/portable/access_map.h"
@@ -48,7 +48,7 @@ static void state_write(void *context, uint32_t vcpu_id, enum gic_field field, u
 
 static const struct gic_state_ops state_ops = {.read = state_read, .write = state_write};
 
-static mx_status_t place(const struct tiny_guest *guest, uint64_t base, uint64_t size_bytes,
+static mx_status_t place(const struct guest_fixture *guest, uint64_t base, uint64_t size_bytes,
                          const struct device_ops *ops, void *device)
 {
     const struct access_row row = {
@@ -56,11 +56,11 @@ static mx_status_t place(const struct tiny_guest *guest, uint64_t base, uint64_t
     size_t index;
     mx_status_t status = access_map_add(&vmm.memory, &row, &index);
 
-    return status == MX_OK ? tiny_guest_trap(guest, MX_TRAP_MEM, base, MX_HANDLE_INVALID, index)
+    return status == MX_OK ? guest_trap(guest, MX_TRAP_MEM, base, MX_HANDLE_INVALID, index)
                            : status;
 }
 
-mx_status_t bench_vmm_start(const struct tiny_guest *guest)
+mx_status_t bench_vmm_start(const struct guest_fixture *guest)
 {
     vmm = (struct bench_vmm){
         .guest = guest->guest,

@@ -13,23 +13,23 @@
 #include "tests/bench/rows.h"
 #include "tests/bench/samples.h"
 #include "tests/system/child.h"
-#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 
-TINY_GUEST(bench_vectors);
-TINY_GUEST(bench_nothing);
-TINY_GUEST(bench_hypercall);
-TINY_GUEST(bench_memory_read);
-TINY_GUEST(bench_distributor_read);
-TINY_GUEST(bench_distributor_write);
-TINY_GUEST(bench_memory_bell);
-TINY_GUEST(bench_self_sgi);
-TINY_GUEST(bench_eoi);
-TINY_GUEST(bench_eoi_nothing);
-TINY_GUEST(bench_timer_busy);
-TINY_GUEST(bench_timer_idle);
-TINY_GUEST(bench_sgi);
-TINY_GUEST(bench_sgi_answer);
-TINY_GUEST(bench_device);
+GUEST(bench_vectors)
+GUEST(bench_nothing)
+GUEST(bench_hypercall)
+GUEST(bench_memory_read)
+GUEST(bench_distributor_read)
+GUEST(bench_distributor_write)
+GUEST(bench_memory_bell)
+GUEST(bench_self_sgi)
+GUEST(bench_eoi)
+GUEST(bench_eoi_nothing)
+GUEST(bench_timer_busy)
+GUEST(bench_timer_idle)
+GUEST(bench_sgi)
+GUEST(bench_sgi_answer)
+GUEST(bench_device)
 
 _Static_assert(BENCH_ROUNDS == SAMPLES_WARM_UP + SAMPLES_MAX, "as assembly says it");
 
@@ -37,7 +37,7 @@ _Static_assert(BENCH_ROUNDS == SAMPLES_WARM_UP + SAMPLES_MAX, "as assembly says 
 #define PRIORITY 0xa0
 #define TIMER    27
 
-static struct tiny_guest guest;
+static struct guest_fixture guest;
 
 static bool is_exit(const struct mx_vcpu_packet *packet, uint64_t value)
 {
@@ -66,25 +66,25 @@ static bool serve_to_end(struct mx_vcpu_packet *packet)
 static void copy_rounds(uint64_t *values)
 {
     for (size_t i = 0; i < SAMPLES_MAX; i++)
-        values[i] = tiny_guest_data(&guest)[SAMPLES_WARM_UP + i] * BENCH_INSTRUCTIONS_PER_TICK;
+        values[i] = guest_data(&guest)[SAMPLES_WARM_UP + i] * BENCH_INSTRUCTIONS_PER_TICK;
 }
 
 // With the vectors, the interrupts and the devices that there are for every row.
-static bool start(const struct tiny_code *code)
+static bool start(const struct guest_code *code)
 {
-    if (!tiny_guest_start(&guest, code))
+    if (!guest_start(&guest, code))
         return false;
-    tiny_guest_load(&guest, GUEST_VECTORS, &code_bench_vectors);
-    tiny_guest_enable_irq(&guest, 0, SGI, PRIORITY, true);
-    tiny_guest_enable_irq(&guest, 0, TIMER, PRIORITY, false);
-    tiny_guest_enable_irq(&guest, 0, BENCH_SPI, PRIORITY, true);
+    guest_load(&guest, GUEST_VECTORS, &code_bench_vectors);
+    guest_enable_irq(&guest, 0, SGI, PRIORITY, true);
+    guest_enable_irq(&guest, 0, TIMER, PRIORITY, false);
+    guest_enable_irq(&guest, 0, BENCH_SPI, PRIORITY, true);
     if (bench_vmm_start(&guest) == MX_OK)
         return true;
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
     return false;
 }
 
-static bool run(const struct tiny_code *code, uint64_t *values)
+static bool run(const struct guest_code *code, uint64_t *values)
 {
     struct mx_vcpu_packet packet = {0};
     mx_handle_t port = MX_HANDLE_INVALID;
@@ -93,18 +93,18 @@ static bool run(const struct tiny_code *code, uint64_t *values)
     if (!start(code))
         return false;
     is_done = mx_port_create(&port) == MX_OK &&
-              tiny_guest_trap(&guest, MX_TRAP_BELL, GUEST_BELL, port, 0) == MX_OK &&
+              guest_trap(&guest, MX_TRAP_BELL, GUEST_BELL, port, 0) == MX_OK &&
               serve_to_end(&packet);
     if (is_done)
         copy_rounds(values);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
     close_handle(port);
     return is_done;
 }
 
 // Repetitions of `code` less those of `code_nothing`.
-static void measure_beside(const char *name, const struct tiny_code *code,
-                           const struct tiny_code *code_nothing)
+static void measure_beside(const char *name, const struct guest_code *code,
+                           const struct guest_code *code_nothing)
 {
     uint64_t values[SAMPLES_MAX], nothing[SAMPLES_MAX];
 
@@ -114,13 +114,13 @@ static void measure_beside(const char *name, const struct tiny_code *code,
         printf("bench: failed: %s\n", name);
 }
 
-static void measure(const char *name, const struct tiny_code *code)
+static void measure(const char *name, const struct guest_code *code)
 {
     measure_beside(name, code, &code_bench_nothing);
 }
 
 // Each round is one, rounded down to the counter's ticks.
-static void measure_rounds(const char *name, const struct tiny_code *code)
+static void measure_rounds(const char *name, const struct guest_code *code)
 {
     uint64_t values[SAMPLES_MAX];
 
@@ -136,22 +136,22 @@ static void measure_rounds(const char *name, const struct tiny_code *code)
 static bool run_pair(uint64_t *values)
 {
     struct mx_vcpu_packet packet = {0};
-    struct tiny_second second;
+    struct second_vcpu second;
     bool is_done;
 
     if (!start(&code_bench_sgi))
         return false;
-    tiny_guest_load(&guest, GUEST_CODE_2, &code_bench_sgi_answer);
-    if (!tiny_second_start(&second, &guest, 1, 0)) {
-        tiny_guest_destroy(&guest);
+    guest_load(&guest, GUEST_CODE_2, &code_bench_sgi_answer);
+    if (!second_vcpu_start(&second, &guest, 1, 0)) {
+        guest_destroy(&guest);
         return false;
     }
-    tiny_guest_enable_irq(&guest, 1, SGI, PRIORITY, true);
+    guest_enable_irq(&guest, 1, SGI, PRIORITY, true);
     is_done = serve_to_end(&packet);
-    tiny_second_finish(&second, true);
+    second_vcpu_finish(&second, true);
     if (is_done)
         copy_rounds(values);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
     return is_done;
 }
 
@@ -170,7 +170,7 @@ static void measure_sgi(void)
 
 static uint64_t stamp_at(unsigned offset)
 {
-    return tiny_guest_data(&guest)[offset / 8] * BENCH_INSTRUCTIONS_PER_TICK;
+    return guest_data(&guest)[offset / 8] * BENCH_INSTRUCTIONS_PER_TICK;
 }
 
 // How far the guest's counter is ahead of the host's clock. The guest takes stamps around a
@@ -213,7 +213,7 @@ static bool run_device(mx_handle_t port, mx_handle_t line)
     struct child device;
     uint64_t offset = 0;
 
-    if (tiny_guest_trap(&guest, MX_TRAP_BELL, GUEST_BELL, port, 0) != MX_OK ||
+    if (guest_trap(&guest, MX_TRAP_BELL, GUEST_BELL, port, 0) != MX_OK ||
         mx_guest_irq_route(line, &route) != MX_OK || !device_process_start(&device, port, line))
         return false;
     bool is_done = find_offset(&packet, &offset) && serve_to_end(&packet) &&
@@ -233,7 +233,7 @@ static void measure_device(void)
     if (mx_port_create(&port) != MX_OK || mx_guest_irq_create(guest.guest, &line) != MX_OK ||
         !run_device(port, line))
         printf("bench: failed: doorbell-to-device\n");
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
     close_handle(line);
     close_handle(port);
 }

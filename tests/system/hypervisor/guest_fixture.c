@@ -81,7 +81,7 @@ bool guest_create(struct guest_fixture *fixture)
                                MX_MAP_READ | MX_MAP_WRITE | MX_MAP_EXECUTE | MX_MAP_SPECIFIC,
                                fixture->memory, 0, GUEST_RAM_BYTES, &addr);
     if (status == MX_OK)
-        status = guest_setup_exit(fixture);
+        status = guest_setup_machine(fixture);
     if (status != MX_OK || fixture->ram == NULL) {
         printf("# no guest: %s\n", mx_status_string(status));
         guest_destroy(fixture);
@@ -117,7 +117,7 @@ mx_status_t guest_make_vcpu(const struct guest_fixture *fixture, uint32_t id, ui
         return status;
     status = mx_vcpu_read_state(*vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state));
     if (status == MX_OK) {
-        guest_setup_state(&state, id, address);
+        guest_setup_state(fixture, &state, id, address);
         status = mx_vcpu_write_state(*vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state));
     }
     if (status != MX_OK) {

@@ -41,11 +41,12 @@ volatile uint64_t *guest_data(const struct guest_fixture *fixture);
 
 // --- of the architecture ------------------------------------------------------------------------
 
-// Sets the trap that ends guest_run.
-mx_status_t guest_setup_exit(const struct guest_fixture *fixture);
+// Sets the trap that ends guest_run, and what else a guest has before its vCPUs.
+mx_status_t guest_setup_machine(const struct guest_fixture *fixture);
 // Whether a packet is such an exit, and its value.
 bool guest_is_exit(const struct mx_vcpu_packet *packet, uint32_t *value);
 // Tables and handlers.
 void guest_setup_memory(uint8_t *ram);
 // The state of a vCPU about to run at `address` with its own stack.
-void guest_setup_state(struct mx_vcpu_state *state, uint32_t id, uint64_t address);
+void guest_setup_state(const struct guest_fixture *fixture, struct mx_vcpu_state *state,
+                       uint32_t id, uint64_t address);

@@ -6,35 +6,28 @@
 #include <machina_user/thread.h>
 
 #include "tests/system/child.h"
-#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 #include "tests/test.h"
-
-TINY_GUEST(single_step);
-TINY_GUEST(thumb_wfi);
-TINY_GUEST(far_physical_timer);
-TINY_GUEST(far_virtual_timer);
-TINY_GUEST(start_twice);
-TINY_GUEST(leave_timers_on);
 
 #define SPI            40
 #define ESR_CLASS(esr) ((esr) >> 26)
 #define CLASS_STEP     0x33u
 #define CTL_ON         1u // on, and not due
 
-static struct tiny_guest guest;
+static struct guest_fixture guest;
 
-static void run(const struct tiny_code *code)
+static void run(const struct guest_code *code)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, code));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    ASSERT_TRUE(guest_start(&guest, code));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
 }
 
 TEST(single_step_stops_after_one_emulated_instruction)
 {
     run(&code_single_step);
-    EXPECT_EQ(ESR_CLASS(tiny_guest_data(&guest)[0]), CLASS_STEP);
-    EXPECT_EQ(tiny_guest_data(&guest)[1], 4u);
-    tiny_guest_destroy(&guest);
+    EXPECT_EQ(ESR_CLASS(guest_data(&guest)[0]), CLASS_STEP);
+    EXPECT_EQ(guest_data(&guest)[1], 4u);
+    guest_destroy(&guest);
 }
 
 static void raise_later(void *argument)
@@ -50,22 +43,22 @@ TEST(short_wfi_of_a_32_bit_program_is_stepped_over)
 {
     struct thread *thread;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_thumb_wfi));
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+    ASSERT_TRUE(guest_start(&guest, &code_thumb_wfi));
+    guest_enable_irq(&guest, 0, SPI, 0xa0, true);
     ASSERT_OK(thread_create(&thread, "raise", raise_later, NULL, 0));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     thread_join(thread);
-    if (tiny_guest_data(&guest)[1])
-        EXPECT_EQ(tiny_guest_data(&guest)[0], 3u);
-    tiny_guest_destroy(&guest);
+    if (guest_data(&guest)[1])
+        EXPECT_EQ(guest_data(&guest)[0], 3u);
+    guest_destroy(&guest);
 }
 
 TEST(physical_timer_compares_without_sign)
 {
     run(&code_far_physical_timer);
-    EXPECT_EQ(tiny_guest_data(&guest)[0], CTL_ON);
-    EXPECT_EQ(tiny_guest_data(&guest)[1], CTL_ON);
-    tiny_guest_destroy(&guest);
+    EXPECT_EQ(guest_data(&guest)[0], CTL_ON);
+    EXPECT_EQ(guest_data(&guest)[1], CTL_ON);
+    guest_destroy(&guest);
 }
 
 static void kick_later(void *argument)
@@ -94,28 +87,28 @@ TEST(timer_that_never_fires_wakes_nobody)
     struct thread *thread;
     uint64_t before;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_far_virtual_timer));
-    tiny_guest_enable_irq(&guest, 0, 27, 0xa0, false);
+    ASSERT_TRUE(guest_start(&guest, &code_far_virtual_timer));
+    guest_enable_irq(&guest, 0, 27, 0xa0, false);
     ASSERT_OK(thread_create(&thread, "kick", kick_later, &guest.vcpu, 0));
     before = count_timer_interrupts();
-    EXPECT_STATUS(MX_ERR_CANCELED, tiny_guest_enter(guest.vcpu, &packet));
+    EXPECT_STATUS(MX_ERR_CANCELED, guest_enter(guest.vcpu, &packet));
     EXPECT_TRUE(count_timer_interrupts() - before < 1000);
     thread_join(thread);
-    EXPECT_EQ(tiny_guest_data(&guest)[0], 0u);
-    tiny_guest_destroy(&guest);
+    EXPECT_EQ(guest_data(&guest)[0], 0u);
+    guest_destroy(&guest);
 }
 
 TEST(vcpu_that_is_started_again_has_its_timers_off)
 {
-    struct tiny_second second;
+    struct second_vcpu second;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_start_twice));
-    tiny_guest_load(&guest, GUEST_CODE_2, &code_leave_timers_on);
-    ASSERT_TRUE(tiny_second_start(&second, &guest, 1, MX_VCPU_CREATE_WAITING));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-    tiny_second_finish(&second, true);
-    EXPECT_EQ(tiny_guest_data(&guest)[0], 2u);
+    ASSERT_TRUE(guest_start(&guest, &code_start_twice));
+    guest_load(&guest, GUEST_CODE_2, &code_leave_timers_on);
+    ASSERT_TRUE(second_vcpu_start(&second, &guest, 1, MX_VCPU_CREATE_WAITING));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+    second_vcpu_finish(&second, true);
+    EXPECT_EQ(guest_data(&guest)[0], 2u);
     for (unsigned i = 1; i < 5; i++)
-        EXPECT_EQ(tiny_guest_data(&guest)[i] & CTL_ON, 0u);
-    tiny_guest_destroy(&guest);
+        EXPECT_EQ(guest_data(&guest)[i] & CTL_ON, 0u);
+    guest_destroy(&guest);
 }

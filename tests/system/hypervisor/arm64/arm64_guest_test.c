@@ -5,7 +5,7 @@
 #include <machina/syscalls.h>
 
 #include "tests/system/child.h"
-#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 #include "tests/test.h"
 
 #define DEVICE_KEY 2
@@ -13,7 +13,7 @@
 #define VALUE      UINT64_C(0x1122334455667788)
 #define ANSWER     UINT64_C(0x8182838485868788)
 
-static struct tiny_guest guest;
+static struct guest_fixture guest;
 static struct mx_vcpu_packet packet;
 
 // The accesses of guest_accesses, in order, as the VMM sees them.
@@ -94,58 +94,58 @@ TEST(every_form_of_access_reaches_the_vmm_decoded)
                            .key = DEVICE_KEY};
     const unsigned count = sizeof(expected) / sizeof(expected[0]);
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_accesses));
-    ASSERT_OK(tiny_guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, DEVICE_KEY));
+    ASSERT_TRUE(guest_start(&guest, &code_accesses));
+    ASSERT_OK(guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, DEVICE_KEY));
     ASSERT_OK(mx_guest_set_trap(guest.guest, &trap));
     packet = (struct mx_vcpu_packet){0};
     for (unsigned i = 0; i < count; i++) {
-        ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+        ASSERT_OK(guest_enter(guest.vcpu, &packet));
         check_access(i);
         if (!packet.mem.is_write)
             packet.mem.data = ANSWER;
     }
     // DC ZVA: zeroes, as many as the CPU's block has.
-    ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+    ASSERT_OK(guest_enter(guest.vcpu, &packet));
     unsigned zeroes = 0;
     for (; packet.key == DEVICE_KEY && zeroes < 256; zeroes++) {
         EXPECT_TRUE(packet.mem.is_write && packet.mem.data == 0 && packet.mem.width_bytes == 8);
         EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_DEVICE + 8 * zeroes);
-        ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+        ASSERT_OK(guest_enter(guest.vcpu, &packet));
     }
     EXPECT_TRUE(zeroes == 8 || zeroes == 64);
     EXPECT_EQ(packet.mem.addr, (uint64_t)GUEST_EXIT);
     for (unsigned i = 0; i < sizeof(expected_results) / sizeof(expected_results[0]); i++)
-        EXPECT_EQ(tiny_guest_data(&guest)[i], expected_results[i]);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
-    tiny_guest_destroy(&guest);
+        EXPECT_EQ(guest_data(&guest)[i], expected_results[i]);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    guest_destroy(&guest);
 }
 
 TEST(accesses_that_no_device_understands_are_external_aborts)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_refused));
-    ASSERT_OK(tiny_guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, DEVICE_KEY));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 7u);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_ESR) >> 26, 0x25u);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_ESR) & 0x3f, 0x10u);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_FAR), (uint64_t)GUEST_DEVICE);
-    EXPECT_EQ(tiny_guest_data(&guest)[0], 0u); // no write-back
-    tiny_guest_destroy(&guest);
+    ASSERT_TRUE(guest_start(&guest, &code_refused));
+    ASSERT_OK(guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, DEVICE_KEY));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 7u);
+    EXPECT_EQ(guest_result(&guest, RESULT_ESR) >> 26, 0x25u);
+    EXPECT_EQ(guest_result(&guest, RESULT_ESR) & 0x3f, 0x10u);
+    EXPECT_EQ(guest_result(&guest, RESULT_FAR), (uint64_t)GUEST_DEVICE);
+    EXPECT_EQ(guest_data(&guest)[0], 0u); // no write-back
+    guest_destroy(&guest);
 }
 
 TEST(access_to_nothing_is_the_vmm_s_to_judge)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_accesses));
+    ASSERT_TRUE(guest_start(&guest, &code_accesses));
     packet = (struct mx_vcpu_packet){0};
-    ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+    ASSERT_OK(guest_enter(guest.vcpu, &packet));
     EXPECT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_MEM);
     EXPECT_EQ(packet.key, UINT64_MAX);
     packet.mem.exception = MX_ARM64_EXCEPTION_ABORT;
-    ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 1u);
+    ASSERT_OK(guest_enter(guest.vcpu, &packet));
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 1u);
     packet.type = MX_VCPU_PACKET_IO;
-    EXPECT_STATUS(MX_ERR_INVALID_ARGS, tiny_guest_enter(guest.vcpu, &packet));
-    tiny_guest_destroy(&guest);
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, guest_enter(guest.vcpu, &packet));
+    guest_destroy(&guest);
 }
 
 TEST(bells_ring_without_the_vmm)
@@ -154,44 +154,44 @@ TEST(bells_ring_without_the_vmm)
     mx_handle_t port;
 
     ASSERT_OK(mx_port_create(&port));
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_bells));
-    ASSERT_OK(tiny_guest_trap(&guest, MX_TRAP_BELL, GUEST_BELL, port, BELL_KEY));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    ASSERT_TRUE(guest_start(&guest, &code_bells));
+    ASSERT_OK(guest_trap(&guest, MX_TRAP_BELL, GUEST_BELL, port, BELL_KEY));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     ASSERT_OK(mx_port_wait(port, 0, &bell));
     EXPECT_EQ(bell.key, (uint64_t)BELL_KEY);
     EXPECT_EQ(bell.bell.count, 3u);
     EXPECT_EQ(bell.bell.value, (uint64_t)GUEST_BELL);
-    EXPECT_EQ(tiny_guest_data(&guest)[0], 8u);
-    tiny_guest_destroy(&guest);
+    EXPECT_EQ(guest_data(&guest)[0], 8u);
+    guest_destroy(&guest);
     close_handle(port);
 }
 
 TEST(fetch_from_nothing_ends_the_guest)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_jump_to_nothing));
+    ASSERT_TRUE(guest_start(&guest, &code_jump_to_nothing));
     packet = (struct mx_vcpu_packet){0};
-    ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+    ASSERT_OK(guest_enter(guest.vcpu, &packet));
     EXPECT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_SHUTDOWN);
     EXPECT_EQ(packet.shutdown.info[0], (uint64_t)GUEST_NOTHING);
-    EXPECT_STATUS(MX_ERR_BAD_STATE, tiny_guest_enter(guest.vcpu, &packet));
-    tiny_guest_destroy(&guest);
+    EXPECT_STATUS(MX_ERR_BAD_STATE, guest_enter(guest.vcpu, &packet));
+    guest_destroy(&guest);
 }
 
 TEST(memory_holds_with_translation_on_and_off)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_translate));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-    EXPECT_EQ(tiny_guest_data(&guest)[2], 0x1111u);
-    EXPECT_EQ(tiny_guest_data(&guest)[3], 0x2222u);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
-    tiny_guest_destroy(&guest);
+    ASSERT_TRUE(guest_start(&guest, &code_translate));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_data(&guest)[2], 0x1111u);
+    EXPECT_EQ(guest_data(&guest)[3], 0x2222u);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    guest_destroy(&guest);
 }
 
 TEST(vector_registers_hold_over_exits)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_vectors_fp));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-    tiny_guest_destroy(&guest);
+    ASSERT_TRUE(guest_start(&guest, &code_vectors_fp));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+    guest_destroy(&guest);
 }
 
 // --- firmware
@@ -204,13 +204,13 @@ struct call {
 
 static void put_calls(const struct call *calls, uint64_t count)
 {
-    tiny_guest_data(&guest)[0] = count;
+    guest_data(&guest)[0] = count;
     memcpy(guest.ram + GUEST_DATA + 8, calls, count * sizeof(*calls));
 }
 
 static int64_t call_result(unsigned index)
 {
-    return (int64_t)tiny_guest_data(&guest)[1 + index * 5 + 4];
+    return (int64_t)guest_data(&guest)[1 + index * 5 + 4];
 }
 
 TEST(firmware_answers_right_and_wrong_calls)
@@ -236,13 +236,13 @@ TEST(firmware_answers_right_and_wrong_calls)
     static const int64_t results[] = {0x10001, 0x10001, 0x10001, -2, -2, -2, -4, -9,
                                       -9,      0,       -2,      -2, 0,  -1, -1, -1};
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_firmware));
+    ASSERT_TRUE(guest_start(&guest, &code_firmware));
     put_calls(calls, sizeof(calls) / sizeof(calls[0]));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
         if (call_result(i) != results[i])
             test_fail(__FILE__, __LINE__, "call %u: %ld, not %ld", i, call_result(i), results[i]);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(vcpu_is_started_with_its_context_and_turns_itself_off)
@@ -252,47 +252,47 @@ TEST(vcpu_is_started_with_its_context_and_turns_itself_off)
                                         {{0xc4000003, 1, GUEST_CODE_2, 0}, 0}};
     static const struct call again[] = {{{0xc4000004, 1, 0}, 0},
                                         {{0x84000003, 1, GUEST_CODE_2, 5}, 1}};
-    struct tiny_second second;
+    struct second_vcpu second;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_firmware));
-    tiny_guest_load(&guest, GUEST_CODE_2, &code_second);
-    ASSERT_TRUE(tiny_second_start(&second, &guest, 1, MX_VCPU_CREATE_WAITING));
+    ASSERT_TRUE(guest_start(&guest, &code_firmware));
+    guest_load(&guest, GUEST_CODE_2, &code_second);
+    ASSERT_TRUE(second_vcpu_start(&second, &guest, 1, MX_VCPU_CREATE_WAITING));
     put_calls(calls, 3);
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     EXPECT_EQ(call_result(0), 1);
     EXPECT_EQ(call_result(1), 0);
     EXPECT_TRUE(call_result(2) == -4 || call_result(2) == -5 || call_result(2) == 0);
-    for (int i = 0; i < 1000 && !tiny_guest_data(&guest)[0x101]; i++)
+    for (int i = 0; i < 1000 && !guest_data(&guest)[0x101]; i++)
         mx_nanosleep(deadline_after(MX_MSEC(1)));
-    EXPECT_TRUE(tiny_guest_data(&guest)[0x100] == VALUE || tiny_guest_data(&guest)[0x100] == 0);
-    EXPECT_EQ(tiny_guest_data(&guest)[0x101], 0x80000001u);
+    EXPECT_TRUE(guest_data(&guest)[0x100] == VALUE || guest_data(&guest)[0x100] == 0);
+    EXPECT_EQ(guest_data(&guest)[0x101], 0x80000001u);
     mx_nanosleep(deadline_after(MX_MSEC(20))); // off by now
-    tiny_guest_data(&guest)[0x101] = 0;
+    guest_data(&guest)[0x101] = 0;
     put_calls(again, 2);
     close_handle(guest.vcpu);
-    ASSERT_OK(tiny_guest_make_vcpu(&guest, 0, 0, GUEST_CODE, &guest.vcpu));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    ASSERT_OK(guest_make_vcpu(&guest, 0, GUEST_CODE, &guest.vcpu));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     EXPECT_EQ(call_result(0), 1);
     EXPECT_EQ(call_result(1), 0);
-    for (int i = 0; i < 1000 && !tiny_guest_data(&guest)[0x101]; i++)
+    for (int i = 0; i < 1000 && !guest_data(&guest)[0x101]; i++)
         mx_nanosleep(deadline_after(MX_MSEC(1)));
-    EXPECT_EQ(tiny_guest_data(&guest)[0x100], 5u);
-    tiny_second_finish(&second, true);
+    EXPECT_EQ(guest_data(&guest)[0x100], 5u);
+    second_vcpu_finish(&second, true);
     EXPECT_STATUS(MX_ERR_CANCELED, second.status);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 static void expect_power(uint64_t function, uint32_t reason)
 {
     struct call call = {{function}, 1};
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_firmware));
+    ASSERT_TRUE(guest_start(&guest, &code_firmware));
     put_calls(&call, 1);
     packet = (struct mx_vcpu_packet){0};
-    EXPECT_OK(tiny_guest_enter(guest.vcpu, &packet));
+    EXPECT_OK(guest_enter(guest.vcpu, &packet));
     EXPECT_EQ(packet.type, (uint32_t)MX_VCPU_PACKET_POWER);
     EXPECT_EQ(packet.power.reason, reason);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(power_off_and_reset_are_told_to_the_vmm)
@@ -306,8 +306,8 @@ TEST(exits_are_counted_by_reason)
     struct mx_info_vcpu info;
     size_t actual;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_hypercalls));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    ASSERT_TRUE(guest_start(&guest, &code_hypercalls));
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     ASSERT_OK(mx_object_get_info(guest.vcpu, MX_INFO_VCPU, &info, sizeof(info), &actual));
     uint64_t sum = 0;
     for (unsigned i = 0; i < MX_GUEST_EXIT_COUNT; i++)
@@ -317,7 +317,7 @@ TEST(exits_are_counted_by_reason)
     EXPECT_EQ(info.stats.exits[MX_GUEST_EXIT_SMC], 1000u);
     EXPECT_GE(info.stats.exits[MX_GUEST_EXIT_DATA_ABORT], 1u);
     EXPECT_GE(info.stats.exits[MX_GUEST_EXIT_INSTRUCTION_ABORT], 1u);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 // --- system registers
@@ -341,12 +341,12 @@ static void write_code(uint32_t word)
 static void run_written(void)
 {
     write_code(RETURN);
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
 }
 
 TEST(identification_registers_are_filtered)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_call_written));
+    ASSERT_TRUE(guest_start(&guest, &code_call_written));
     code = (uint32_t *)(guest.ram + GUEST_WRITTEN);
     for (uint32_t crm = 1; crm < 8; crm++) {
         for (uint32_t op2 = 0; op2 < 8; op2++) {
@@ -355,15 +355,15 @@ TEST(identification_registers_are_filtered)
         }
     }
     run_written();
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
-    uint64_t pfr0 = tiny_guest_data(&guest)[3 * 8 + 0], dfr0 = tiny_guest_data(&guest)[4 * 8 + 0];
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    uint64_t pfr0 = guest_data(&guest)[3 * 8 + 0], dfr0 = guest_data(&guest)[4 * 8 + 0];
     EXPECT_EQ(pfr0 >> 4 & 0xf, 1u);  // EL1
     EXPECT_EQ(pfr0 >> 8 & 0xf, 0u);  // EL2
     EXPECT_EQ(pfr0 >> 32 & 0xf, 0u); // SVE
-    EXPECT_EQ(pfr0 >> 24 & 0xf, guest.gic_version == 3 ? 1u : 0u);
+    EXPECT_EQ(pfr0 >> 24 & 0xf, guest_gic_version(&guest) == 3 ? 1u : 0u);
     EXPECT_EQ(dfr0 & 0xf, 6u);
     EXPECT_EQ(dfr0 >> 8 & 0xf, 0u); // PMU
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(trapped_registers_are_read_and_written_without_harm)
@@ -384,7 +384,7 @@ TEST(trapped_registers_are_read_and_written_without_harm)
     };
     unsigned count = sizeof(registers) / sizeof(registers[0]);
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_call_written));
+    ASSERT_TRUE(guest_start(&guest, &code_call_written));
     code = (uint32_t *)(guest.ram + GUEST_WRITTEN);
     for (unsigned i = 0; i < count; i++) {
         write_code(0xd2800000); // mov x0, #0
@@ -397,10 +397,10 @@ TEST(trapped_registers_are_read_and_written_without_harm)
     write_code(MSR_X0(SYSREG(1, 0, 7, 10, 2))); // DC CSW
     write_code(MSR_X0(SYSREG(1, 0, 7, 14, 2))); // DC CISW
     run_written();
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
     for (unsigned i = 0; i < count; i++)
-        EXPECT_EQ(tiny_guest_data(&guest)[i], 0u);
-    tiny_guest_destroy(&guest);
+        EXPECT_EQ(guest_data(&guest)[i], 0u);
+    guest_destroy(&guest);
 }
 
 // As kernels do at their start, whatever the identification says.
@@ -452,7 +452,7 @@ TEST(registers_that_are_not_there_are_undefined)
     };
     unsigned count = sizeof(registers) / sizeof(registers[0]);
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_call_written));
+    ASSERT_TRUE(guest_start(&guest, &code_call_written));
     code = (uint32_t *)(guest.ram + GUEST_WRITTEN);
     for (unsigned i = 0; i < count; i++) {
         write_code(0xd2800540); // mov x0, #42
@@ -462,12 +462,11 @@ TEST(registers_that_are_not_there_are_undefined)
     write_code(MSR_X0(SYSREG(3, 0, 0, 4, 0))); // cannot be written
     run_written();
     for (unsigned i = 0; i < count; i++)
-        if (tiny_guest_data(&guest)[i] != 42)
-            test_fail(__FILE__, __LINE__, "register %u reads as %lx", i,
-                      tiny_guest_data(&guest)[i]);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), count + 1);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_ESR) >> 26, 0u);
-    tiny_guest_destroy(&guest);
+        if (guest_data(&guest)[i] != 42)
+            test_fail(__FILE__, __LINE__, "register %u reads as %lx", i, guest_data(&guest)[i]);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), count + 1);
+    EXPECT_EQ(guest_result(&guest, RESULT_ESR) >> 26, 0u);
+    guest_destroy(&guest);
 }
 
 // --- state
@@ -477,7 +476,7 @@ TEST(state_is_written_and_read_back)
 {
     struct mx_vcpu_state state, again;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_done));
+    ASSERT_TRUE(guest_start(&guest, &code_done));
     ASSERT_OK(mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state)));
     EXPECT_EQ(state.pstate, 0x3c5u);
     for (unsigned i = 0; i < MX_ARM64_GPR_COUNT; i++)
@@ -491,14 +490,14 @@ TEST(state_is_written_and_read_back)
     ASSERT_OK(mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &again, sizeof(again)));
     EXPECT_BYTES_EQ(&state, &again, sizeof(state));
     // What was in the CPU's registers comes back as well.
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     ASSERT_OK(mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &again, sizeof(again)));
     EXPECT_EQ(again.tpidr_el0, VALUE);
     EXPECT_EQ(again.tpidr_el1, VALUE);
     EXPECT_EQ(again.tpidrro_el0, VALUE);
     EXPECT_EQ(again.sp_el0, 0x1230u);
     EXPECT_EQ(again.x[30], VALUE + 30);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(impossible_states_are_refused)
@@ -507,7 +506,7 @@ TEST(impossible_states_are_refused)
     static const uint64_t modes[] = {
         0x3c9, 0x3cd, 0x3c8, 0x3d3, 0x3da, 0x3c1, (uint64_t)1 << 32 | 0x3c5};
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_done));
+    ASSERT_TRUE(guest_start(&guest, &code_done));
     ASSERT_OK(mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, sizeof(state)));
     for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         state.pstate = modes[i];
@@ -516,21 +515,21 @@ TEST(impossible_states_are_refused)
     }
     EXPECT_STATUS(MX_ERR_INVALID_ARGS,
                   mx_vcpu_read_state(guest.vcpu, MX_VCPU_STATE_REGISTERS, &state, 8));
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-    tiny_guest_destroy(&guest);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+    guest_destroy(&guest);
 }
 
 TEST(kick_ends_a_guest_that_spins)
 {
-    struct tiny_second second;
+    struct second_vcpu second;
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_done));
-    tiny_guest_load(&guest, GUEST_CODE_2, &code_spin);
-    ASSERT_TRUE(tiny_second_start(&second, &guest, 1, 0));
+    ASSERT_TRUE(guest_start(&guest, &code_done));
+    guest_load(&guest, GUEST_CODE_2, &code_spin);
+    ASSERT_TRUE(second_vcpu_start(&second, &guest, 1, 0));
     mx_nanosleep(deadline_after(MX_MSEC(20)));
-    tiny_second_finish(&second, true);
+    second_vcpu_finish(&second, true);
     EXPECT_STATUS(MX_ERR_CANCELED, second.status);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(guests_leave_nothing_behind)
@@ -540,9 +539,9 @@ TEST(guests_leave_nothing_behind)
     for (int i = 0; i < 11; i++) {
         if (i == 1) // the first one started the watchdog
             before = machine_counts();
-        ASSERT_TRUE(tiny_guest_start(&guest, &code_done));
-        EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-        tiny_guest_destroy(&guest);
+        ASSERT_TRUE(guest_start(&guest, &code_done));
+        EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+        guest_destroy(&guest);
     }
     EXPECT_TRUE(machine_counts_return_to(&before));
 }
@@ -551,7 +550,7 @@ TEST(ports_are_not_there)
 {
     struct mx_trap trap = {.kind = MX_TRAP_IO, .addr = 0x80, .size_bytes = 1};
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_done));
+    ASSERT_TRUE(guest_start(&guest, &code_done));
     EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, mx_guest_set_trap(guest.guest, &trap));
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }

@@ -4,12 +4,12 @@
 #include <machina_user/thread.h>
 
 #include "tests/system/child.h"
-#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 #include "tests/test.h"
 
 #define SPI 40
 
-static struct tiny_guest guest;
+static struct guest_fixture guest;
 
 static mx_status_t raise_line(uint32_t intid)
 {
@@ -24,32 +24,32 @@ static uint32_t gic_field(uint32_t vcpu_id, uint32_t field, uint32_t first)
     return value;
 }
 
-static bool start(const struct tiny_code *code, uint64_t interrupt_count)
+static bool start(const struct guest_code *code, uint64_t interrupt_count)
 {
-    if (!tiny_guest_start(&guest, code))
+    if (!guest_start(&guest, code))
         return false;
-    tiny_guest_data(&guest)[0] = interrupt_count;
+    guest_data(&guest)[0] = interrupt_count;
     return true;
 }
 
 static void finish(uint64_t interrupt_count)
 {
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_IRQ_COUNT), interrupt_count);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_result(&guest, RESULT_IRQ_COUNT), interrupt_count);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
 }
 
 TEST(interrupt_raised_before_the_guest_runs_is_taken_once)
 {
     ASSERT_TRUE(start(&code_take_interrupts, 1));
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+    guest_enable_irq(&guest, 0, SPI, 0xa0, true);
     EXPECT_OK(raise_line(SPI));
     EXPECT_EQ(gic_field(0, MX_GIC_PENDING, 32), 1u << 8);
     finish(1);
-    EXPECT_EQ(tiny_guest_irq(&guest, 0), (uint32_t)SPI);
+    EXPECT_EQ(guest_irq(&guest, 0), (uint32_t)SPI);
     EXPECT_EQ(gic_field(0, MX_GIC_PENDING, 32), 0u);
     EXPECT_EQ(gic_field(0, MX_GIC_ACTIVE, 32), 0u);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 // More than any CPU has list registers.
@@ -57,13 +57,13 @@ TEST(more_pending_than_list_registers_come_by_priority)
 {
     ASSERT_TRUE(start(&code_take_interrupts, 24));
     for (uint32_t i = 0; i < 24; i++) {
-        tiny_guest_enable_irq(&guest, 0, SPI + i, (uint8_t)(0xc0 - i * 8), true);
+        guest_enable_irq(&guest, 0, SPI + i, (uint8_t)(0xc0 - i * 8), true);
         EXPECT_OK(raise_line(SPI + i));
     }
     finish(24);
     for (uint32_t i = 0; i < 24; i++)
-        EXPECT_EQ(tiny_guest_irq(&guest, i), SPI + 23 - i);
-    tiny_guest_destroy(&guest);
+        EXPECT_EQ(guest_irq(&guest, i), SPI + 23 - i);
+    guest_destroy(&guest);
 }
 
 static void raise_soon(void *argument)
@@ -72,7 +72,7 @@ static void raise_soon(void *argument)
 
     for (uint64_t i = 0; i < count; i++) {
         mx_nanosleep(deadline_after(MX_MSEC(2)));
-        for (int wait = 0; wait < 2000 && tiny_guest_result(&guest, RESULT_IRQ_COUNT) < i; wait++)
+        for (int wait = 0; wait < 2000 && guest_result(&guest, RESULT_IRQ_COUNT) < i; wait++)
             mx_nanosleep(deadline_after(MX_MSEC(1)));
         if (raise_line(SPI) != MX_OK)
             test_fail(__FILE__, __LINE__, "not raised");
@@ -83,11 +83,11 @@ static void run_with_raiser(uint64_t count)
 {
     struct thread *thread;
 
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+    guest_enable_irq(&guest, 0, SPI, 0xa0, true);
     ASSERT_OK(thread_create(&thread, "raise", raise_soon, (void *)count, 0));
     finish(count);
     thread_join(thread);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(idle_vcpu_is_woken_by_an_interrupt)
@@ -105,11 +105,11 @@ TEST(running_vcpu_takes_interrupts)
 TEST(wfi_with_a_pending_interrupt_does_not_wait)
 {
     ASSERT_TRUE(start(&code_wfi_masked, 0));
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+    guest_enable_irq(&guest, 0, SPI, 0xa0, true);
     EXPECT_OK(raise_line(SPI));
     finish(0);
     EXPECT_EQ(gic_field(0, MX_GIC_PENDING, 32), 1u << 8);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(wfi_without_one_waits_until_kicked)
@@ -117,10 +117,10 @@ TEST(wfi_without_one_waits_until_kicked)
     struct mx_vcpu_packet packet = {0};
 
     ASSERT_TRUE(start(&code_wfi_masked, 0));
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xff, true); // not urgent enough for the mask
+    guest_enable_irq(&guest, 0, SPI, 0xff, true); // not urgent enough for the mask
     EXPECT_OK(raise_line(SPI));
-    EXPECT_STATUS(MX_ERR_CANCELED, tiny_guest_enter(guest.vcpu, &packet));
-    tiny_guest_destroy(&guest);
+    EXPECT_STATUS(MX_ERR_CANCELED, guest_enter(guest.vcpu, &packet));
+    guest_destroy(&guest);
 }
 
 // The line stays up until the guest's handler has written to the device, twice.
@@ -131,77 +131,77 @@ TEST(level_is_taken_until_its_line_is_down)
     mx_handle_t irq;
 
     ASSERT_TRUE(start(&code_level, 3));
-    ASSERT_OK(tiny_guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, 2));
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, false);
+    ASSERT_OK(guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, 2));
+    guest_enable_irq(&guest, 0, SPI, 0xa0, false);
     ASSERT_OK(mx_guest_irq_create(guest.guest, &irq));
     ASSERT_OK(mx_guest_irq_route(irq, &route));
     EXPECT_OK(mx_guest_irq_raise(irq));
     for (int i = 0; i < 3; i++) {
-        ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+        ASSERT_OK(guest_enter(guest.vcpu, &packet));
         ASSERT_EQ(packet.key, 2u);
         EXPECT_EQ(gic_field(0, MX_GIC_ACTIVE, 32), 1u << 8);
         if (i == 2)
             EXPECT_OK(mx_guest_irq_lower(irq));
     }
-    ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+    ASSERT_OK(guest_enter(guest.vcpu, &packet));
     EXPECT_EQ(packet.key, 1u);
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_IRQ_COUNT), 3u);
+    EXPECT_EQ(guest_result(&guest, RESULT_IRQ_COUNT), 3u);
     EXPECT_EQ(gic_field(0, MX_GIC_ACTIVE, 32), 0u);
     close_handle(irq);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(software_sets_and_clears_pending_and_active)
 {
     ASSERT_TRUE(start(&code_take_interrupts, 1));
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
-    tiny_guest_enable_irq(&guest, 0, SPI + 1, 0xa0, true);
-    tiny_guest_enable_irq(&guest, 0, 20, 0xa0, true);
+    guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+    guest_enable_irq(&guest, 0, SPI + 1, 0xa0, true);
+    guest_enable_irq(&guest, 0, 20, 0xa0, true);
     EXPECT_OK(mx_guest_gic_write(guest.guest, 0, MX_GIC_PENDING, 32, 3u << 8, 3u << 8));
     EXPECT_OK(mx_guest_gic_write(guest.guest, 0, MX_GIC_PENDING, 32, 0, 1u << 8));
     EXPECT_OK(mx_guest_gic_write(guest.guest, 0, MX_GIC_ACTIVE, 32, 1u << 9, 1u << 9));
     EXPECT_OK(mx_vcpu_interrupt(guest.vcpu, 20));
     finish(1); // the active one does not come
-    EXPECT_EQ(tiny_guest_irq(&guest, 0), 20u);
+    EXPECT_EQ(guest_irq(&guest, 0), 20u);
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_vcpu_interrupt(guest.vcpu, 5));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_vcpu_interrupt(guest.vcpu, 1000));
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(lpis_are_taken)
 {
     ASSERT_TRUE(start(&code_take_interrupts, 2));
-    if (guest.gic_version == 3) {
+    if (guest_gic_version(&guest) == 3) {
         EXPECT_OK(mx_guest_gic_set_lpi(guest.guest, 8192, 0, 0xa0, 1));
         EXPECT_OK(mx_guest_gic_set_lpi(guest.guest, 8200, 0, 0x80, 1));
         EXPECT_OK(raise_line(8192));
         EXPECT_OK(raise_line(8200));
         finish(2);
-        EXPECT_EQ(tiny_guest_irq(&guest, 0), 8200u);
-        EXPECT_EQ(tiny_guest_irq(&guest, 1), 8192u);
+        EXPECT_EQ(guest_irq(&guest, 0), 8200u);
+        EXPECT_EQ(guest_irq(&guest, 1), 8192u);
     }
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_guest_gic_set_lpi(guest.guest, 8191, 0, 0, 1));
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE, mx_guest_gic_set_lpi(guest.guest, 8192, 0, 256, 1));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, raise_line(8191));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, raise_line(31));
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(sgi_reaches_the_other_vcpu)
 {
-    struct tiny_second second;
+    struct second_vcpu second;
 
     ASSERT_TRUE(start(&code_send_sgi, 1));
-    if (guest.gic_version == 3) {
-        tiny_guest_load(&guest, GUEST_CODE_2, &code_take_interrupts);
-        ASSERT_TRUE(tiny_second_start(&second, &guest, 1, 0));
-        tiny_guest_enable_irq(&guest, 1, 5, 0xa0, true);
+    if (guest_gic_version(&guest) == 3) {
+        guest_load(&guest, GUEST_CODE_2, &code_take_interrupts);
+        ASSERT_TRUE(second_vcpu_start(&second, &guest, 1, 0));
+        guest_enable_irq(&guest, 1, 5, 0xa0, true);
         finish(1); // counted by the second
-        EXPECT_EQ(tiny_guest_irq(&guest, 0), 5u);
-        tiny_second_finish(&second, false);
+        EXPECT_EQ(guest_irq(&guest, 0), 5u);
+        second_vcpu_finish(&second, false);
         EXPECT_OK(second.status);
     }
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 // --- timers
@@ -209,13 +209,13 @@ TEST(sgi_reaches_the_other_vcpu)
 
 static void run_timer(uint64_t rounds, uint64_t ticks, bool is_idle)
 {
-    tiny_guest_data(&guest)[1] = ticks;
-    tiny_guest_data(&guest)[2] = is_idle;
-    tiny_guest_enable_irq(&guest, 0, 27, 0xa0, false);
+    guest_data(&guest)[1] = ticks;
+    guest_data(&guest)[2] = is_idle;
+    guest_enable_irq(&guest, 0, 27, 0xa0, false);
     finish(rounds);
     for (uint64_t i = 0; i < rounds; i++)
-        EXPECT_EQ(tiny_guest_irq(&guest, (unsigned)i), 27u);
-    tiny_guest_destroy(&guest);
+        EXPECT_EQ(guest_irq(&guest, (unsigned)i), 27u);
+    guest_destroy(&guest);
 }
 
 TEST(virtual_timer_fires_while_the_guest_runs)
@@ -323,13 +323,13 @@ static void run_timer_watched(bool is_idle)
     __atomic_store_n(&must_stop, 0, __ATOMIC_RELAXED);
     ASSERT_TRUE(start(&code_timer, 60));
     ASSERT_OK(thread_create(&thread, "look", look_all_the_time, NULL, 0));
-    tiny_guest_data(&guest)[1] = 20000;
-    tiny_guest_data(&guest)[2] = is_idle;
-    tiny_guest_enable_irq(&guest, 0, 27, 0xa0, false);
+    guest_data(&guest)[1] = 20000;
+    guest_data(&guest)[2] = is_idle;
+    guest_enable_irq(&guest, 0, 27, 0xa0, false);
     finish(60);
     __atomic_store_n(&must_stop, 1, __ATOMIC_RELAXED);
     thread_join(thread);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(interrupts_hold_while_the_vmm_looks_at_a_running_vcpu)
@@ -345,13 +345,13 @@ TEST(interrupts_hold_while_the_vmm_looks_at_an_idle_vcpu)
 TEST(physical_timer_is_emulated)
 {
     ASSERT_TRUE(start(&code_physical_timer, 0));
-    tiny_guest_enable_irq(&guest, 0, 30, 0xa0, false);
+    guest_enable_irq(&guest, 0, 30, 0xa0, false);
     finish(1);
-    EXPECT_EQ(tiny_guest_irq(&guest, 0), 30u);
-    EXPECT_EQ(tiny_guest_data(&guest)[0], 0u);
-    EXPECT_EQ(tiny_guest_data(&guest)[1], 0u); // the handler turned it off
-    EXPECT_EQ(tiny_guest_data(&guest)[2], 7u); // on, masked, due
-    tiny_guest_destroy(&guest);
+    EXPECT_EQ(guest_irq(&guest, 0), 30u);
+    EXPECT_EQ(guest_data(&guest)[0], 0u);
+    EXPECT_EQ(guest_data(&guest)[1], 0u); // the handler turned it off
+    EXPECT_EQ(guest_data(&guest)[2], 7u); // on, masked, due
+    guest_destroy(&guest);
 }
 
 // --- system calls
@@ -374,8 +374,8 @@ TEST(gic_calls_check_their_arguments)
     EXPECT_STATUS(MX_ERR_OUT_OF_RANGE,
                   mx_guest_gic_write(guest.guest, 0, MX_GIC_ENABLE, 1024, 0, 0));
     EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_guest_gic_write(guest.guest, 0, MX_GIC_VERSION, 0, 0, 0));
-    EXPECT_STATUS(guest.gic_version == 2 ? MX_ERR_BAD_STATE : MX_ERR_NOT_SUPPORTED,
+    EXPECT_STATUS(guest_gic_version(&guest) == 2 ? MX_ERR_BAD_STATE : MX_ERR_NOT_SUPPORTED,
                   mx_guest_gic_place(guest.guest, GUEST_GICC));
     close_handle(weak);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }

@@ -1,53 +1,5 @@
-// The guests of the arm64 tests: position-independent code between guest_NAME and guest_NAME_end. x20: version of the GIC.
-#include "tests/system/hypervisor/arm64/tiny_guest_layout.h"
-
-	.arch armv8.1-a
-	.section .rodata.guests, "a", %progbits
-
-.macro GUEST_BEGIN name
-	.balign 16
-	.globl guest_\name
-guest_\name:
-.endm
-
-.macro GUEST_END name
-	.globl guest_\name\()_end
-guest_\name\()_end:
-.endm
-
-.macro EXIT value
-	mov w0, #\value
-	movz x1, #(GUEST_EXIT >> 16), lsl #16
-	str w0, [x1]
-.endm
-
-.macro DONE
-	EXIT GUEST_DONE
-	b .
-.endm
-
-.macro ADDRESS reg, value
-	movz \reg, #((\value) & 0xffff)
-	movk \reg, #((\value) >> 16), lsl #16
-.endm
-
-// The CPU interface: all priorities, both groups. Clobbers x0, x1.
-.macro GIC_ON
-	cmp w20, #2
-	b.eq 7001f
-	mov x0, #0xff
-	msr S3_0_C4_C6_0, x0		// ICC_PMR_EL1
-	mov x0, #1
-	msr S3_0_C12_C12_7, x0		// ICC_IGRPEN1_EL1
-	isb
-	b 7002f
-7001:	ADDRESS x1, GUEST_GICC
-	mov w0, #0xff
-	str w0, [x1, #4]
-	mov w0, #1
-	str w0, [x1]
-7002:
-.endm
+// The guests of arm64_guest_test.c and arm64_interrupt_test.c.
+#include "tests/system/hypervisor/arm64/guest_macros.h"
 
 // --- vectors --------------------------------------------------------------------------------------
 
@@ -481,5 +433,3 @@ GUEST_BEGIN vectors_fp
 2:	EXIT 0xbad
 	b .
 GUEST_END vectors_fp
-
-	.section .note.GNU-stack, "", %progbits

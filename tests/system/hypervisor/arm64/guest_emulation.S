@@ -1,54 +1,5 @@
-// The guests of arm64_emulation_test.c; as in guest_code.S.
-#include "tests/system/hypervisor/arm64/tiny_guest_layout.h"
-
-	.arch armv8.1-a
-	.section .rodata.guests, "a", %progbits
-
-.macro GUEST_BEGIN name
-	.balign 16
-	.globl guest_\name
-guest_\name:
-.endm
-
-// What is at a multiple of 2 KiB, as vectors must be: guests are loaded at such.
-.macro AT name, offset
-	.skip \offset - (. - guest_\name)
-.endm
-
-.macro GUEST_END name
-	.globl guest_\name\()_end
-guest_\name\()_end:
-.endm
-
-.macro DONE
-	mov w0, #GUEST_DONE
-	movz x1, #(GUEST_EXIT >> 16), lsl #16
-	str w0, [x1]
-	b .
-.endm
-
-.macro ADDRESS reg, value
-	movz \reg, #((\value) & 0xffff)
-	movk \reg, #((\value) >> 16), lsl #16
-.endm
-
-// The CPU interface: all priorities, one group. Clobbers x0, x1.
-.macro GIC_ON
-	cmp w20, #2
-	b.eq 7001f
-	mov x0, #0xff
-	msr S3_0_C4_C6_0, x0		// ICC_PMR_EL1
-	mov x0, #1
-	msr S3_0_C12_C12_7, x0		// ICC_IGRPEN1_EL1
-	isb
-	b 7002f
-7001:	ADDRESS x1, GUEST_GICC
-	mov w0, #0xff
-	str w0, [x1, #4]
-	mov w0, #1
-	str w0, [x1]
-7002:
-.endm
+// The guests of arm64_emulation_test.c.
+#include "tests/system/hypervisor/arm64/guest_macros.h"
 
 // Steps over one instruction that is emulated. GUEST_DATA: ESR_EL1 of the step, where it stopped less where it began.
 GUEST_BEGIN single_step

@@ -4,17 +4,27 @@
 
 #include <machina/syscalls.h>
 
-#include "tests/system/hypervisor/guest_fixture.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 
 #define EXIT_KEY   1
 #define PAGE_BYTES 0x1000
+#define CPACR_FP   (3 << 20) // no trap of floating point
 
-mx_status_t guest_setup_exit(const struct guest_fixture *fixture)
+// The distributor of both versions gives interrupts of both groups.
+static mx_status_t setup_gic(const struct guest_fixture *fixture)
 {
-    struct mx_trap trap = {
-        .kind = MX_TRAP_MEM, .addr = GUEST_EXIT, .size_bytes = PAGE_BYTES, .key = EXIT_KEY};
+    mx_status_t status =
+        guest_gic_version(fixture) == 2 ? mx_guest_gic_place(fixture->guest, GUEST_GICC) : MX_OK;
 
-    return mx_guest_set_trap(fixture->guest, &trap);
+    return status == MX_OK ? mx_guest_gic_write(fixture->guest, 0, MX_GIC_CONTROL, 0, 3, 3)
+                           : status;
+}
+
+mx_status_t guest_setup_machine(const struct guest_fixture *fixture)
+{
+    mx_status_t status = guest_trap(fixture, MX_TRAP_MEM, GUEST_EXIT, MX_HANDLE_INVALID, EXIT_KEY);
+
+    return status == MX_OK ? setup_gic(fixture) : status;
 }
 
 bool guest_is_exit(const struct mx_vcpu_packet *packet, uint32_t *value)
@@ -32,9 +42,12 @@ void guest_setup_memory(uint8_t *ram)
            (size_t)(code_vectors.end - code_vectors.start));
 }
 
-void guest_setup_state(struct mx_vcpu_state *state, uint32_t id, uint64_t address)
+void guest_setup_state(const struct guest_fixture *fixture, struct mx_vcpu_state *state,
+                       uint32_t id, uint64_t address)
 {
     state->pc = address;
     state->sp_el1 = GUEST_STACK - id * PAGE_BYTES;
     state->vbar_el1 = GUEST_VECTORS;
+    state->cpacr_el1 = CPACR_FP;
+    state->x[20] = guest_gic_version(fixture);
 }

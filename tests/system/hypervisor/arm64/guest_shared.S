@@ -1,30 +1,5 @@
-// Guests of the tests that every architecture has; see arch_guests.h, and guest_code.S for the others.
-#include "tests/system/hypervisor/arm64/tiny_guest_layout.h"
-
-	.section .rodata.guests, "a", %progbits
-
-.macro GUEST_BEGIN name
-	.balign 16
-	.globl guest_\name
-guest_\name:
-.endm
-
-.macro GUEST_END name
-	.globl guest_\name\()_end
-guest_\name\()_end:
-.endm
-
-.macro ADDRESS reg, value
-	movz \reg, #((\value) & 0xffff)
-	movk \reg, #((\value) >> 16), lsl #16
-.endm
-
-.macro DONE
-	mov w0, #GUEST_DONE
-	ADDRESS x1, GUEST_EXIT
-	str w0, [x1]
-	b .
-.endm
+// Guests of the tests that every architecture has; see arch_guests.h.
+#include "tests/system/hypervisor/arm64/guest_macros.h"
 
 // Exits with 1, 2, 3 ...
 GUEST_BEGIN exits

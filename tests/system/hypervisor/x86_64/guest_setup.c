@@ -20,7 +20,7 @@
 #define INTERRUPT_GATE    UINT64_C(0x8e00)
 #define VECTOR_CODE_BYTES 16
 
-mx_status_t guest_setup_exit(const struct guest_fixture *fixture)
+mx_status_t guest_setup_machine(const struct guest_fixture *fixture)
 {
     struct mx_trap trap = {
         .kind = MX_TRAP_IO, .addr = GUEST_PORT_EXIT, .size_bytes = 16, .key = EXIT_KEY};
@@ -113,8 +113,10 @@ static const struct mx_x86_segment_register data_segment = {GUEST_DATA_SELECTOR,
 static const struct mx_x86_segment_register task_segment = {GUEST_TASK_SELECTOR, 0x8b,
                                                             TASK_STATE_LIMIT, TASK_STATE};
 
-void guest_setup_state(struct mx_vcpu_state *state, uint32_t id, uint64_t address)
+void guest_setup_state(const struct guest_fixture *fixture, struct mx_vcpu_state *state,
+                       uint32_t id, uint64_t address)
 {
+    (void)fixture;
     memset(state->gpr, 0, sizeof(state->gpr));
     state->gpr[MX_X86_RSP] = GUEST_STACK - id * 0x1000 - 8;
     state->gpr[MX_X86_RBX] = GUEST_RESULTS;

@@ -18,7 +18,7 @@
 #define RESULT_IRQS            0x20 // as many words
 
 // Guest-physical addresses without memory.
-#define GUEST_EXIT    0x810000 // a word written here ends tiny_guest_run with its value
+#define GUEST_EXIT    0x810000 // a word written here ends guest_run with its value
 #define GUEST_DEVICE  0x801000
 #define GUEST_BELL    0x802000
 #define GUEST_GICC    0x900000
