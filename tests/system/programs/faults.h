@@ -6,5 +6,9 @@
 // Does what `name` says; 0 if that was allowed to go on, 99 for an unknown name.
 int faults_run(const char *name);
 
-// One instruction of each kind that only the kernel may execute; 99 for an unknown name.
-int faults_run_privileged(const char *name);
+// One instruction of each kind that only the kernel may execute, by the name of
+// FAULTS_PRIVILEGED_NAMES; of the architecture. The last has no name.
+extern const struct faults_instruction {
+    const char *name;
+    void (*execute)(void);
+} faults_instructions[];

@@ -1,4 +1,4 @@
-// Names that faults_run_privileged() of arm64 knows.
+// The names of faults_instructions on arm64 knows.
 #pragma once
 
 #define FAULTS_PRIVILEGED_NAMES                                                                  \

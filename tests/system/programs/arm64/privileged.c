@@ -3,8 +3,7 @@
 
 #include "tests/system/programs/faults.h"
 
-#include <stdint.h>
-#include <string.h>
+#include <stddef.h>
 
 #define INSTRUCTION(function, text)                      \
     static void function(void)                           \
@@ -40,10 +39,7 @@ INSTRUCTION(do_pc_misaligned, "adr x0, 1f; add x0, x0, #2; br x0; 1: nop")
 INSTRUCTION(do_sp_misaligned, "mov x0, sp; sub x0, x0, #24; mov sp, x0; ldr x1, [sp]")
 INSTRUCTION(do_stack_noncanonical, "mov x0, #0x8000000000000000; mov sp, x0; str x0, [sp]")
 
-static const struct privileged {
-    const char *name;
-    void (*execute)(void);
-} instructions[] = {
+const struct faults_instruction faults_instructions[] = {
     {"hvc", do_hvc},
     {"smc", do_smc},
     {"eret", do_eret},
@@ -71,15 +67,5 @@ static const struct privileged {
     {"pc-misaligned", do_pc_misaligned},
     {"sp-misaligned", do_sp_misaligned},
     {"stack-noncanonical", do_stack_noncanonical},
+    {NULL, NULL},
 };
-
-int faults_run_privileged(const char *name)
-{
-    for (size_t i = 0; i < sizeof(instructions) / sizeof(instructions[0]); i++) {
-        if (strcmp(instructions[i].name, name) == 0) {
-            instructions[i].execute();
-            return 0;
-        }
-    }
-    return 99;
-}

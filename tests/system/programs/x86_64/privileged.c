@@ -3,8 +3,7 @@
 
 #include "tests/system/programs/faults.h"
 
-#include <stdint.h>
-#include <string.h>
+#include <stddef.h>
 
 #define INSTRUCTION(function, text)                                      \
     static void function(void)                                           \
@@ -45,10 +44,7 @@ INSTRUCTION(do_trap_flag, "pushfq; orq $0x100, (%%rsp); popfq; nop; nop")
 INSTRUCTION(do_bad_segment, "mov $0x1238, %%eax; mov %%ax, %%ds")
 INSTRUCTION(do_stack_noncanonical, "mov $0x8000000000000000, %%rsp; push %%rax")
 
-static const struct privileged {
-    const char *name;
-    void (*execute)(void);
-} instructions[] = {
+const struct faults_instruction faults_instructions[] = {
     {"hlt", do_hlt},
     {"cli", do_cli},
     {"in", do_in},
@@ -81,15 +77,5 @@ static const struct privileged {
     {"trap-flag", do_trap_flag},
     {"bad-segment", do_bad_segment},
     {"stack-noncanonical", do_stack_noncanonical},
+    {NULL, NULL},
 };
-
-int faults_run_privileged(const char *name)
-{
-    for (size_t i = 0; i < sizeof(instructions) / sizeof(instructions[0]); i++) {
-        if (strcmp(instructions[i].name, name) == 0) {
-            instructions[i].execute();
-            return 0;
-        }
-    }
-    return 99;
-}
