@@ -11,10 +11,8 @@
 #include <machina_user/thread.h>
 
 #include "tests/system/child.h"
-#include "tests/system/hypervisor/arm64/tiny_guest.h"
+#include "tests/system/hypervisor/arm64/arm64_guest.h"
 #include "tests/test.h"
-
-TINY_GUEST(run_32_bit);
 
 #define SPI        40
 #define DEVICE_KEY 2
@@ -44,29 +42,29 @@ enum {
 #define A32_SVC_7 0xef000007u
 #define T32_SVC_7 0xdf07u
 
-static struct tiny_guest guest;
+static struct guest_fixture guest;
 
 static void load(const void *program, size_t size_bytes, uint32_t spsr)
 {
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_run_32_bit));
-    ASSERT_OK(tiny_guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, DEVICE_KEY));
+    ASSERT_TRUE(guest_start(&guest, &code_run_32_bit));
+    ASSERT_OK(guest_trap(&guest, MX_TRAP_MEM, GUEST_DEVICE, MX_HANDLE_INVALID, DEVICE_KEY));
     memcpy(guest.ram + GUEST_WRITTEN, program, size_bytes);
-    tiny_guest_data(&guest)[DATA_INPUT_SPSR] = spsr;
+    guest_data(&guest)[DATA_INPUT_SPSR] = spsr;
     for (unsigned i = 0; i < 15; i++)
-        tiny_guest_data(&guest)[DATA_INPUT_R + i] = 0x81828384u + i * 0x01010101u;
-    tiny_guest_data(&guest)[DATA_INPUT_R] = GUEST_DEVICE;
+        guest_data(&guest)[DATA_INPUT_R + i] = 0x81828384u + i * 0x01010101u;
+    guest_data(&guest)[DATA_INPUT_R] = GUEST_DEVICE;
 }
 
 static uint64_t data(unsigned index)
 {
-    return tiny_guest_data(&guest)[index];
+    return guest_data(&guest)[index];
 }
 
 // It ended at `offset` of the program with an exception of this class; false: the CPU has no 32-bit
 // programs.
 static bool finish(uint32_t class, unsigned offset)
 {
-    EXPECT_EQ(tiny_guest_run(guest.vcpu), (uint32_t)GUEST_DONE);
+    EXPECT_EQ(guest_run_to_exit(guest.vcpu), (uint32_t)GUEST_DONE);
     if (!data(DATA_RAN))
         return false;
     EXPECT_EQ(ESR_CLASS(data(DATA_ESR)), class);
@@ -84,7 +82,7 @@ TEST(system_call_of_a32_comes_to_el1)
         EXPECT_EQ(data(DATA_R), 5u);
         EXPECT_EQ(data(DATA_SPSR), SPSR_USER);
     }
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(system_call_of_t32_comes_to_el1)
@@ -97,7 +95,7 @@ TEST(system_call_of_t32_comes_to_el1)
         EXPECT_EQ(data(DATA_R), 5u);
         EXPECT_EQ(data(DATA_SPSR), SPSR_USER | SPSR_THUMB);
     }
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 // --- accesses to devices
@@ -121,7 +119,7 @@ static void answer_accesses(const struct expected_access *expected, size_t count
     struct mx_vcpu_packet packet = {0};
 
     for (size_t i = 0; i < count; i++) {
-        ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+        ASSERT_OK(guest_enter(guest.vcpu, &packet));
         if (packet.key != DEVICE_KEY && !data(DATA_RAN))
             return; // no 32-bit programs
         ASSERT_EQ(packet.key, (uint64_t)DEVICE_KEY);
@@ -134,7 +132,7 @@ static void answer_accesses(const struct expected_access *expected, size_t count
             packet.mem.data = expected[i].data;
     }
     // The last answer goes in with the next enter.
-    ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+    ASSERT_OK(guest_enter(guest.vcpu, &packet));
     EXPECT_EQ(packet.key, 1u);
 }
 
@@ -151,7 +149,7 @@ static void expect_every_width(unsigned end)
         for (unsigned i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
             EXPECT_EQ(data(DATA_R + i), registers[i]);
     }
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(device_accesses_of_a32_have_their_width)
@@ -203,7 +201,7 @@ static void expect_refused(const void *program, size_t size_bytes, uint32_t spsr
         for (unsigned i = 0; i < 15; i++)
             EXPECT_EQ(data(DATA_R + i), data(DATA_INPUT_R + i));
     }
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(accesses_of_a32_that_the_cpu_does_not_describe_are_external_aborts)
@@ -253,12 +251,12 @@ TEST(wfi_of_a32_waits_and_is_stepped_over)
     struct thread *thread;
 
     load(program, sizeof(program), SPSR_USER);
-    tiny_guest_enable_irq(&guest, 0, SPI, 0xa0, true);
+    guest_enable_irq(&guest, 0, SPI, 0xa0, true);
     ASSERT_OK(thread_create(&thread, "raise", raise_later, NULL, 0));
     if (finish(CLASS_SVC32, sizeof(program)))
         EXPECT_EQ(data(DATA_R + 1), 1u);
     thread_join(thread);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 // One whose condition fails is not waited for, if it traps at all.
@@ -268,7 +266,7 @@ TEST(wfi_of_a32_that_is_not_to_be_done_does_not_wait)
 
     load(program, sizeof(program), SPSR_USER);
     (void)finish(CLASS_SVC32, sizeof(program));
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 // What CPUs have there is their own affair; guests have nothing.
@@ -278,7 +276,7 @@ TEST(implementation_defined_register_of_a32_is_undefined)
 
     load(program, sizeof(program), SPSR_USER);
     (void)finish(CLASS_UNKNOWN, 0);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 TEST(state_of_a32_holds_over_exits)
@@ -296,7 +294,7 @@ TEST(state_of_a32_holds_over_exits)
 
     load(program, sizeof(program), SPSR_USER | SPSR_ALL_FLAGS);
     for (unsigned i = 0; i < 200; i++) {
-        ASSERT_OK(tiny_guest_enter(guest.vcpu, &packet));
+        ASSERT_OK(guest_enter(guest.vcpu, &packet));
         if (packet.key != DEVICE_KEY)
             break;
         if (i % 16 == 0)
@@ -313,5 +311,5 @@ TEST(state_of_a32_holds_over_exits)
         for (unsigned i = 0; i < 15; i++)
             EXPECT_EQ(data(DATA_R + i), i == 2 ? last : data(DATA_INPUT_R + i));
     }
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }

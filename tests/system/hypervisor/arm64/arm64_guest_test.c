@@ -425,7 +425,7 @@ TEST(performance_counters_can_be_turned_on_and_count_nothing)
     };
     const unsigned count = sizeof(registers) / sizeof(registers[0]);
 
-    ASSERT_TRUE(tiny_guest_start(&guest, &code_call_written));
+    ASSERT_TRUE(guest_start(&guest, &code_call_written));
     code = (uint32_t *)(guest.ram + GUEST_WRITTEN);
     for (unsigned i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
         write_code(MOVE_X0_MINUS_1);
@@ -436,10 +436,10 @@ TEST(performance_counters_can_be_turned_on_and_count_nothing)
         write_code(STORE_X0_NEXT);
     }
     run_written();
-    EXPECT_EQ(tiny_guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
+    EXPECT_EQ(guest_result(&guest, RESULT_EXCEPTION_COUNT), 0u);
     for (unsigned i = 0; i < count; i++)
-        EXPECT_EQ(tiny_guest_data(&guest)[i], 0u);
-    tiny_guest_destroy(&guest);
+        EXPECT_EQ(guest_data(&guest)[i], 0u);
+    guest_destroy(&guest);
 }
 
 TEST(registers_that_are_not_there_are_undefined)

@@ -243,14 +243,14 @@ TEST(idle_vcpu_is_entered_with_its_timer_s_interrupt)
     struct mx_info_vcpu info;
 
     ASSERT_TRUE(start(&code_timer, 20));
-    tiny_guest_data(&guest)[1] = 625000;
-    tiny_guest_data(&guest)[2] = true;
-    tiny_guest_enable_irq(&guest, 0, 27, 0xa0, false);
+    guest_data(&guest)[1] = 625000;
+    guest_data(&guest)[2] = true;
+    guest_enable_irq(&guest, 0, 27, 0xa0, false);
     finish(20);
     ASSERT_OK(mx_object_get_info(guest.vcpu, MX_INFO_VCPU, &info, sizeof(info), NULL));
     EXPECT_GE(info.stats.exits[MX_GUEST_EXIT_WFX], 10u);
     EXPECT_LT(info.stats.exits[MX_GUEST_EXIT_INTERRUPT] * 2, info.stats.exits[MX_GUEST_EXIT_WFX]);
-    tiny_guest_destroy(&guest);
+    guest_destroy(&guest);
 }
 
 static uint32_t must_stop;

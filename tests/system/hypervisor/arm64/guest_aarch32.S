@@ -1,53 +1,5 @@
-// The guest of arm64_aarch32_test.c; as in guest_code.S.
-#include "tests/system/hypervisor/arm64/tiny_guest_layout.h"
-
-	.section .rodata.guests, "a", %progbits
-
-.macro GUEST_BEGIN name
-	.balign 16
-	.globl guest_\name
-guest_\name:
-.endm
-
-// What is at a multiple of 2 KiB, as vectors must be: guests are loaded at such.
-.macro AT name, offset
-	.skip \offset - (. - guest_\name)
-.endm
-
-.macro GUEST_END name
-	.globl guest_\name\()_end
-guest_\name\()_end:
-.endm
-
-.macro ADDRESS reg, value
-	movz \reg, #((\value) & 0xffff)
-	movk \reg, #((\value) >> 16), lsl #16
-.endm
-
-.macro DONE
-	mov w0, #GUEST_DONE
-	ADDRESS x1, GUEST_EXIT
-	str w0, [x1]
-	b .
-.endm
-
-// All priorities, one group. Clobbers x0, x1.
-.macro GIC_ON
-	cmp w20, #2
-	b.eq 7001f
-	mov x0, #0xff
-	msr S3_0_C4_C6_0, x0		// ICC_PMR_EL1
-	mov x0, #1
-	msr S3_0_C12_C12_7, x0		// ICC_IGRPEN1_EL1
-	isb
-	b 7002f
-7001:	ADDRESS x1, GUEST_GICC
-	mov w0, #0xff
-	str w0, [x1, #4]
-	mov w0, #1
-	str w0, [x1]
-7002:
-.endm
+// The guest of arm64_aarch32_test.c.
+#include "tests/system/hypervisor/arm64/guest_macros.h"
 
 // Runs the 32-bit program at GUEST_WRITTEN in user mode, with the SPSR_EL1 and R0 to R14 that are at INPUT_SPSR, until its first
 // exception. GUEST_DATA: 1; ESR_EL1, ELR_EL1, SPSR_EL1, FAR_EL1, R0 to R14 of it. 0: the CPU has no such programs.
