@@ -41,6 +41,9 @@ DRIVER_LIB_SRCS := $(wildcard user/drivers/lib/*.c user/drivers/portable/*.c)
 USER_SRCS_init := user/services/init.c
 USER_SRCS_device_manager := user/drivers/device_manager.c user/drivers/pci_host.c $(DRIVER_LIB_SRCS)
 USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c
+USER_PROGRAMS += xhci_driver
+USER_SRCS_xhci_driver := $(wildcard user/drivers/usb/*.c user/drivers/usb/portable/*.c) user/drivers/input/keyboard_link.c \
+	user/drivers/input/portable/key_queue.c $(DRIVER_LIB_SRCS)
 $(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))
 
 $B/user-obj/%.o: %.c

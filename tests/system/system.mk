@@ -17,6 +17,10 @@ TEST_PROGRAMS += test_child
 TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs/faults.c \
 	tests/system/programs/$(ARCH_DIR)/privileged.c
 
+# In place of the screen, for tests/integration/test_keyboards.py.
+TEST_PROGRAMS += keyboard_monitor
+TEST_SRCS_keyboard_monitor := tests/system/programs/keyboard_monitor.c tests/system/child.c
+
 -include tests/system/hypervisor/hypervisor.mk
 TEST_SRCS_test_child += tests/system/programs/guest_actions.c $(GUEST_FIXTURE)
 -include tests/bench/bench.mk

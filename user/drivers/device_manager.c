@@ -2,9 +2,9 @@
 // process for each that it knows, with that device's handles and no others. When a driver ends, its
 // device is switched off, and its memory is let go only then.
 //
-// Whoever uses devices of a kind (the disk service, the console) gets a channel for each: the
-// manager makes it, gives one end to the driver and announces the other
-// (machina_user/device_manager.h).
+// Whoever uses devices of a kind (the disk service) gets a channel for each: the manager makes it,
+// gives one end to the driver and announces the other (machina_user/device_manager.h). Drivers of
+// keyboards get a channel to the screen, in which they connect keyboards as these come and go.
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +12,7 @@
 
 #include <machina_user/device_manager.h>
 #include <machina_user/files.h>
+#include <machina_user/keyboard.h>
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
 
@@ -87,7 +88,11 @@ static bool is_driven(const struct pci_header *header)
 {
     const struct driver *driver = find_driver(header);
 
-    return driver && has_program(driver->program);
+    // Without a screen nobody takes keys.
+    if (!driver || (driver->user == MX_SERVICE_KEYBOARDS &&
+                    startup_handle_look(MX_STARTUP_SERVICE, driver->user) == MX_HANDLE_INVALID))
+        return false;
+    return has_program(driver->program);
 }
 
 // One end for the driver; the other goes to who uses such devices. MX_HANDLE_INVALID: nobody does.
@@ -96,7 +101,8 @@ static mx_handle_t make_service(const struct driver *driver, const char *device_
     mx_handle_t users = startup_handle_look(MX_STARTUP_SERVICE, driver->user), ours, theirs;
     struct device_announcement announcement = {.operation = DEVICE_ANNOUNCE};
 
-    if (users == MX_HANDLE_INVALID || mx_channel_create(&ours, &theirs) != MX_OK)
+    if (driver->user == MX_SERVICE_KEYBOARDS || users == MX_HANDLE_INVALID ||
+        mx_channel_create(&ours, &theirs) != MX_OK)
         return MX_HANDLE_INVALID;
     snprintf(announcement.driver, sizeof(announcement.driver), "%s", driver->program);
     snprintf(announcement.device, sizeof(announcement.device), "%s", device_name);
@@ -125,11 +131,21 @@ static mx_handle_t copy_of(uint32_t kind)
                : MX_HANDLE_INVALID;
 }
 
+// Where a driver of keyboards connects each of them (machina_user/keyboard.h).
+static mx_handle_t keyboards_channel(const struct driver *driver)
+{
+    mx_handle_t keyboards = startup_handle_look(MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS), channel;
+
+    if (driver->user != MX_SERVICE_KEYBOARDS || keyboard_add_driver(keyboards, &channel) != MX_OK)
+        return MX_HANDLE_INVALID;
+    return channel;
+}
+
 static mx_status_t launch(const struct driver *driver, const char *path, struct running *entry)
 {
     struct pci_grant *grant = &entry->grant;
     const char *const argv[] = {driver->program, grant->device.name};
-    struct process_handle handles[PCI_BAR_COUNT + 5];
+    struct process_handle handles[PCI_BAR_COUNT + 6];
     size_t count = 0;
 
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++)
@@ -141,6 +157,8 @@ static mx_status_t launch(const struct driver *driver, const char *path, struct 
     handles[count++] = (struct process_handle){DRIVER_STARTUP_DMA, 0, take(&grant->device.dma)};
     handles[count++] = (struct process_handle){DRIVER_STARTUP_SERVICE, 0,
                                                make_service(driver, grant->device.name)};
+    handles[count++] = (struct process_handle){MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS,
+                                               keyboards_channel(driver)};
     handles[count++] = (struct process_handle){MX_STARTUP_LOG, 0, copy_of(MX_STARTUP_LOG)};
     struct process_launch spec = {
         .job = job, .argv = argv, .argc = 2, .handles = handles, .handle_count = count};

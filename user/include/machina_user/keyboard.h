@@ -31,18 +31,26 @@ enum keyboard_indicator {
     KEYBOARD_SCROLL_LOCK = 1 << 2,
 };
 
-// The message on the service's channel; with it comes one handle, the screen's end of the stream.
-// There is no reply. A message that is not one is dropped.
+// A message on the service's channel; with it comes one handle. There is no reply. A message that
+// is not one of these is dropped.
+enum keyboard_operation {
+    KEYBOARD_CONNECT = 1, // the screen's end of a keyboard's stream
+    KEYBOARD_ADD_DRIVER =
+        2, // the screen's end of a channel in which another driver sends such messages
+};
+
 struct keyboard_connect {
-    uint32_t operation; // KEYBOARD_CONNECT
+    uint32_t operation; // enum keyboard_operation
     uint32_t reserved;  // zero
 };
 _Static_assert(sizeof(struct keyboard_connect) == 8, "protocol");
-#define KEYBOARD_CONNECT 1
 
 // For drivers. Connects a keyboard; *stream is the driver's end, to be closed. BAD_STATE: the
 // driver was given no service. PEER_CLOSED: there is no screen (any more).
 MX_MUST_CHECK mx_status_t keyboard_connect(mx_handle_t *stream);
+// For who starts drivers and has a channel to the screen, `service`: a channel of its own for a
+// driver. PEER_CLOSED.
+MX_MUST_CHECK mx_status_t keyboard_add_driver(mx_handle_t service, mx_handle_t *channel);
 // Sends events, waiting for room. PEER_CLOSED.
 MX_MUST_CHECK mx_status_t keyboard_send(mx_handle_t stream, const struct keyboard_event *events,
                                         size_t count);
