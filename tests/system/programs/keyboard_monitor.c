@@ -7,11 +7,8 @@
 //     keyboard 0 closed
 //     log: xhci 0000:00:02.0: port 5: device 0627:0001 removed
 //
-// Num lock and caps lock light their indicators. With the argument `slow` nothing is taken for ten
-// seconds after the first key, so that more is typed than all queues hold
-// (tests/integration/test_keyboards.py). The machine starts with machina.devices=no.
+// Num lock and caps lock light their indicators (tests/integration/test_keyboards.py). The machine starts with machina.devices=no.
 #include <stdio.h>
-#include <string.h>
 
 #include <machina/syscalls.h>
 
@@ -31,7 +28,6 @@ static mx_handle_t port, log_reader, streams[KEYBOARDS_MAX];
 static mx_handle_t
     services[SERVICES_MAX]; // one channel for the device manager, and one for each driver
 static unsigned connected, service_count;
-static bool is_slow;
 
 static mx_handle_t make(uint32_t kind, uint64_t base, uint64_t size)
 {
@@ -200,27 +196,17 @@ static void serve(uint64_t key)
         serve_messages((unsigned)(key - KEY_SERVICE));
 }
 
-static void pause_if_slow(void)
-{
-    if (is_slow)
-        mx_nanosleep(mx_clock_get_monotonic() + MX_SEC(10));
-    is_slow = false;
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
     struct mx_port_packet packet;
     mx_status_t status = start();
 
-    is_slow = argc > 1 && strcmp(argv[1], "slow") == 0;
     if (status != MX_OK) {
         printf("cannot start: %s\n", mx_status_string(status));
         return 1;
     }
     printf("keyboard_monitor waits\n");
     while (mx_port_wait(port, MX_TIME_INFINITE, &packet) == MX_OK) {
-        if (packet.key < KEYBOARDS_MAX)
-            pause_if_slow();
         serve(packet.key);
     }
     return 1;

@@ -81,19 +81,21 @@ bool keyboard_link_receive(struct keyboard_link *link, mx_signals_t trigger, uin
     uint8_t bytes[64];
     size_t actual;
     bool has_changed = false;
+    mx_status_t status;
 
     if (link->stream == MX_HANDLE_INVALID)
         return false;
-    if (trigger & (MX_SIGNAL_WRITABLE | MX_SIGNAL_PEER_CLOSED))
+    // Both waits are for the other end's closing as well.
+    if (trigger & MX_SIGNAL_WRITABLE)
         link->is_waiting_to_write = false;
-    if (!(trigger & (MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED)))
+    if (!(trigger & MX_SIGNAL_READABLE))
         return false;
     link->is_waiting_to_read = false;
-    while (mx_stream_read(link->stream, bytes, sizeof(bytes), &actual) == MX_OK) {
+    while ((status = mx_stream_read(link->stream, bytes, sizeof(bytes), &actual)) == MX_OK) {
         *indicators = bytes[actual - 1];
         has_changed = true;
     }
-    if (!(trigger & MX_SIGNAL_PEER_CLOSED))
+    if (status == MX_ERR_SHOULD_WAIT)
         arm(link, MX_SIGNAL_READABLE, &link->is_waiting_to_read);
     return has_changed;
 }
