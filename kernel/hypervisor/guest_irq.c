@@ -4,11 +4,22 @@
 #define GUEST_IRQ_RIGHTS \
     (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_SIGNAL | MX_RIGHT_INSPECT | MX_RIGHT_MANAGE)
 
+// Takes back what it raised by its message route. Whether that was the level of a line, which was
+// up. Lock held, or the last reference gone.
+static bool withdraw(struct guest_irq *irq)
+{
+    bool is_raised = irq->is_raised;
+
+    irq->is_raised = false;
+    return is_raised && arch_guest_lower_line(irq->guest, irq->route.addr, irq->route.data);
+}
+
 static void guest_irq_destroy(struct object *object)
 {
     struct guest_irq *irq = guest_irq_from_object(object);
     struct guest *guest = irq->guest;
 
+    (void)withdraw(irq);
     if (irq->port) {
         port_cancel_source(irq->port, &irq->source);
         object_release(&irq->port->object);
@@ -46,6 +57,7 @@ static void deliver_locked(struct guest_irq *irq)
     case MX_IRQ_ROUTE_MSI:
         // The route was checked when it was set; what it addresses may be gone, as on a real bus.
         (void)!arch_guest_send_msi(irq->guest, irq->route.addr, irq->route.data);
+        irq->is_raised = true;
         return;
     case MX_IRQ_ROUTE_PORT:
         port_queue_source(irq->port, &irq->source);
@@ -66,8 +78,7 @@ void guest_irq_lower(struct guest_irq *irq)
     arch_interrupt_state_t state = spin_lock(&irq->lock);
 
     irq->is_pending = false;
-    if (irq->route.kind == MX_IRQ_ROUTE_MSI)
-        arch_guest_lower_line(irq->guest, irq->route.addr, irq->route.data);
+    (void)withdraw(irq);
     spin_unlock(&irq->lock, state);
 }
 
@@ -97,6 +108,8 @@ mx_status_t guest_irq_set_route(struct guest_irq *irq, const struct mx_irq_route
     old_port = irq->port;
     if (old_port && port_cancel_source(old_port, &irq->source))
         irq->is_pending = true; // nobody has seen it yet
+    if (withdraw(irq))
+        irq->is_pending = true; // the line is up wherever it goes
     irq->route = *route;
     irq->port = port;
     irq->source.packet.key = route->key;

@@ -11,6 +11,7 @@ struct guest_irq {
     struct mx_irq_route route;
     struct port *port; // of a port route, referenced
     bool is_pending;   // raised while there was no route
+    bool is_raised;    // by a message, and not lowered since
     struct port_source source;
 };
 

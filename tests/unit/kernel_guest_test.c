@@ -221,6 +221,67 @@ PROCESS_TEST(guest_irq_that_is_lowered_before_its_route_is_forgotten)
                   HOST_SYSCALL(sys_guest_gic_read(guest, 0, 0, 0, scratch(0))));
 }
 
+static mx_status_t set_route(mx_handle_t irq, const struct mx_irq_route *route)
+{
+    put(scratch(0), route, sizeof(*route));
+    return (mx_status_t)HOST_SYSCALL(sys_guest_irq_route(irq, scratch(0)));
+}
+
+static mx_handle_t make_raised_irq(uint64_t data)
+{
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0xfee00000, .data = data};
+    mx_handle_t irq = 0;
+
+    make_guest();
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_create(guest, scratch(0))));
+    get(&irq, scratch(0), sizeof(irq));
+    EXPECT_OK(set_route(irq, &route));
+    EXPECT_OK(HOST_SYSCALL(sys_guest_irq_raise(irq)));
+    return irq;
+}
+
+PROCESS_TEST(guest_irq_that_is_up_goes_along_with_its_route)
+{
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0xfee00000, .data = 0x41};
+    mx_handle_t irq = make_raised_irq(HOST_GUEST_LEVEL_DATA);
+
+    EXPECT_OK(set_route(irq, &route));
+    EXPECT_EQ(guest_object()->arch.lower_count, 1);
+    EXPECT_EQ(guest_object()->arch.last_lowered_data, HOST_GUEST_LEVEL_DATA);
+    EXPECT_EQ(guest_object()->arch.msi_count, 2);
+    EXPECT_EQ(guest_object()->arch.last_msi_data, 0x41);
+}
+
+PROCESS_TEST(guest_irq_that_is_up_without_a_route_waits_for_one)
+{
+    struct mx_irq_route none = {.kind = MX_IRQ_ROUTE_NONE};
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0xfee00000, .data = 0x41};
+    mx_handle_t irq = make_raised_irq(HOST_GUEST_LEVEL_DATA);
+
+    EXPECT_OK(set_route(irq, &none));
+    EXPECT_EQ(guest_object()->arch.lower_count, 1);
+    EXPECT_EQ(guest_object()->arch.msi_count, 1);
+    EXPECT_OK(set_route(irq, &route));
+    EXPECT_EQ(guest_object()->arch.msi_count, 2);
+}
+
+PROCESS_TEST(guest_irq_message_is_not_sent_again_by_another_route)
+{
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0xfee00000, .data = 0x41};
+    mx_handle_t irq = make_raised_irq(0x40);
+
+    EXPECT_OK(set_route(irq, &route));
+    EXPECT_EQ(guest_object()->arch.msi_count, 1);
+}
+
+PROCESS_TEST(guest_irq_that_ends_while_it_is_up_goes_down)
+{
+    mx_handle_t irq = make_raised_irq(HOST_GUEST_LEVEL_DATA);
+
+    EXPECT_OK(mx_handle_close(irq));
+    EXPECT_EQ(guest_object()->arch.lower_count, 1);
+}
+
 PROCESS_TEST(guest_create_with_a_bad_pointer_leaves_no_handle)
 {
     struct mx_info_process before, after;

@@ -242,7 +242,8 @@ MX_MUST_CHECK mx_status_t mx_guest_set_trap(mx_handle_t guest, const struct mx_t
 MX_MUST_CHECK mx_status_t mx_guest_clear_trap(mx_handle_t guest, uint32_t kind, uint64_t addr);
 // An interrupt line of the guest, without a route. Needs MANAGE on guest.
 MX_MUST_CHECK mx_status_t mx_guest_irq_create(mx_handle_t guest, mx_handle_t *out);
-// Needs MANAGE on irq. INVALID_ARGS: unknown kind, or a message that no controller of the guest takes.
+// Needs MANAGE on irq. INVALID_ARGS: unknown kind, or a message that no controller of the guest takes. A level that is up goes
+// down where it was and up where it goes.
 MX_MUST_CHECK mx_status_t mx_guest_irq_route(mx_handle_t irq, const struct mx_irq_route *route);
 // Needs SIGNAL.
 MX_MUST_CHECK mx_status_t mx_guest_irq_raise(mx_handle_t irq);

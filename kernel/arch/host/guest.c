@@ -68,11 +68,12 @@ mx_status_t arch_guest_send_msi(struct guest *guest, uint64_t addr, uint64_t dat
     return MX_OK;
 }
 
-void arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
+bool arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
 {
     (void)addr;
-    (void)data;
     guest->arch.lower_count++;
+    guest->arch.last_lowered_data = data;
+    return data == HOST_GUEST_LEVEL_DATA;
 }
 
 // --- no GIC -------------------------------------------------------------------------------------

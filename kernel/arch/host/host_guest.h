@@ -19,5 +19,8 @@ struct host_guest_step {
     uint64_t addr, value;
 };
 
+// A message with this data is the level of a line; others are edges.
+#define HOST_GUEST_LEVEL_DATA 0x99u
+
 // The next vCPU that is created plays it.
 void host_vcpu_set_script(const struct host_guest_step *steps);

@@ -218,15 +218,17 @@ mx_status_t arch_guest_send_msi(struct guest *guest, uint64_t addr, uint64_t dat
     return MX_OK;
 }
 
-void arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
+bool arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
 {
     arch_interrupt_state_t state;
+    bool was_high;
 
     if (!arch_guest_accepts_msi(guest, addr, data))
-        return;
+        return false;
     state = spin_lock(&guest->arch.irq_lock);
-    irq_lower(&guest->arch.irqs, (uint32_t)data);
+    was_high = irq_lower(&guest->arch.irqs, (uint32_t)data);
     spin_unlock(&guest->arch.irq_lock, state);
+    return was_high;
 }
 
 mx_status_t arch_vcpu_interrupt(struct vcpu *vcpu, uint32_t vector)

@@ -29,8 +29,8 @@ uint64_t arch_guest_trap_limit(uint32_t kind);
 bool arch_guest_accepts_msi(struct guest *guest, uint64_t addr, uint64_t data);
 // Delivers a message-signalled interrupt. INVALID_ARGS: nothing listens at that address. Any context.
 MX_MUST_CHECK mx_status_t arch_guest_send_msi(struct guest *guest, uint64_t addr, uint64_t data);
-// The line behind such a message goes down, if it is one that has a level. Any context.
-void arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data);
+// The line behind such a message goes down, if it is one that has a level; whether it was up. Any context.
+bool arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data);
 // The state of the guest's interrupts for the VMM's models of their controller, as mx_guest_gic_*. NOT_SUPPORTED where the whole
 // controller is the architecture's own. Interrupts enabled, no spinlock held.
 MX_MUST_CHECK mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,

@@ -141,9 +141,10 @@ mx_status_t arch_vcpu_interrupt(struct vcpu *vcpu, uint32_t vector)
     return MX_OK;
 }
 
-void arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
+bool arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
 {
     (void)guest; // messages have no level
     (void)addr;
     (void)data;
+    return false;
 }

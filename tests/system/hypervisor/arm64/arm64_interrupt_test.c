@@ -151,6 +151,26 @@ TEST(level_is_taken_until_its_line_is_down)
     guest_destroy(&guest);
 }
 
+TEST(level_that_is_up_moves_with_the_route_of_its_line)
+{
+    struct mx_irq_route route = {.kind = MX_IRQ_ROUTE_MSI, .addr = 0, .data = SPI};
+    mx_handle_t irq;
+
+    ASSERT_TRUE(start(&code_level, 1));
+    guest_enable_irq(&guest, 0, SPI, 0xa0, false);
+    guest_enable_irq(&guest, 0, SPI + 1, 0xa0, false);
+    ASSERT_OK(mx_guest_irq_create(guest.guest, &irq));
+    ASSERT_OK(mx_guest_irq_route(irq, &route));
+    EXPECT_OK(mx_guest_irq_raise(irq));
+    EXPECT_EQ(gic_field(0, MX_GIC_PENDING, 32), 1u << 8);
+    route.data = SPI + 1;
+    ASSERT_OK(mx_guest_irq_route(irq, &route));
+    EXPECT_EQ(gic_field(0, MX_GIC_PENDING, 32), 1u << 9);
+    close_handle(irq);
+    EXPECT_EQ(gic_field(0, MX_GIC_PENDING, 32), 0u);
+    guest_destroy(&guest);
+}
+
 TEST(software_sets_and_clears_pending_and_active)
 {
     ASSERT_TRUE(start(&code_take_interrupts, 1));

@@ -210,15 +210,16 @@ void irq_raise(struct irq_state *state, uint32_t intid)
     update_listed(state, irq, index);
 }
 
-void irq_lower(struct irq_state *state, uint32_t intid)
+bool irq_lower(struct irq_state *state, uint32_t intid)
 {
     uint32_t index = index_of(intid);
     struct irq *irq = irq_at(state, NULL, index);
 
     if (!(irq->flags & IRQ_LINE))
-        return;
+        return false;
     irq->flags &= ~IRQ_LINE;
     update_listed(state, irq, index);
+    return true;
 }
 
 void irq_set_private_line(struct irq_state *state, struct irq_vcpu *vcpu, uint32_t intid,

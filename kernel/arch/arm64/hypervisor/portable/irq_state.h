@@ -115,8 +115,8 @@ void irq_vcpu_leave(struct irq_state *state, struct irq_vcpu *vcpu);
 bool irq_is_shared(uint64_t intid);
 // An edge, or the line going up. `intid` is an SPI or LPI.
 void irq_raise(struct irq_state *state, uint32_t intid);
-// The line going down; nothing for an edge.
-void irq_lower(struct irq_state *state, uint32_t intid);
+// The line going down, and whether it was up; nothing for an edge.
+bool irq_lower(struct irq_state *state, uint32_t intid);
 // The level of a PPI of one vCPU.
 void irq_set_private_line(struct irq_state *state, struct irq_vcpu *vcpu, uint32_t intid,
                           bool is_high);

@@ -12,7 +12,7 @@ struct host_guest_step;
 
 struct arch_guest {
     uint64_t msi_count, lower_count;
-    uint64_t last_msi_addr, last_msi_data;
+    uint64_t last_msi_addr, last_msi_data, last_lowered_data;
 };
 
 struct arch_vcpu {
