@@ -96,25 +96,6 @@ void vcpu_inject_abort(struct vcpu *vcpu, bool is_fetch, uint64_t addr)
 // --- classes
 // --------------------------------------------------------------------------------------
 
-enum mx_guest_exit exit_reason(uint64_t esr)
-{
-    switch (ESR_EC(esr)) {
-    case ESR_EC_WFX:
-        return MX_GUEST_EXIT_WFX;
-    case ESR_EC_HVC64:
-    case ESR_EC_SMC64:
-        return MX_GUEST_EXIT_SMC;
-    case ESR_EC_SYSREG:
-        return MX_GUEST_EXIT_SYSTEM;
-    case ESR_EC_FETCH_LOWER:
-        return MX_GUEST_EXIT_INSTRUCTION_ABORT;
-    case ESR_EC_DATA_LOWER:
-        return MX_GUEST_EXIT_DATA_ABORT;
-    default:
-        return MX_GUEST_EXIT_OTHER;
-    }
-}
-
 static enum vcpu_result exit_wfx(struct vcpu *vcpu)
 {
     bool is_done = pstate_condition_holds(vcpu->arch.pstate, ESR_ISS(vcpu->arch.esr));

@@ -14,8 +14,6 @@ enum vcpu_result {
 
 // A synchronous exit: arch.esr, far and hpfar say why.
 enum vcpu_result exit_handle(struct vcpu *vcpu, struct mx_vcpu_packet *packet);
-// Under what it is counted.
-enum mx_guest_exit exit_reason(uint64_t esr);
 
 // The guest is at its end: a packet with a text, and the log.
 enum vcpu_result exit_shutdown(struct vcpu *vcpu, struct mx_vcpu_packet *packet, uint64_t info,

@@ -8,6 +8,7 @@
 #include <arch/hypervisor.h>
 
 #include "kernel/arch/arm64/hypervisor/exits.h"
+#include "kernel/arch/arm64/hypervisor/portable/exit_reason.h"
 #include "kernel/arch/arm64/hypervisor/resident.h"
 #include "kernel/arch/arm64/hypervisor/vcpu_state.h"
 #include "kernel/arch/arm64/hypervisor/vgic.h"

@@ -5,9 +5,12 @@
 #define ESR_EC(esr)  ((esr) >> ESR_EC_SHIFT & 0x3f)
 
 #define ESR_EC_UNKNOWN       0x00
+#define ESR_EC_WFX           0x01 // WFI, WFE
 #define ESR_EC_FP_ACCESS     0x07
 #define ESR_EC_ILLEGAL_STATE 0x0e
 #define ESR_EC_SVC64         0x15
+#define ESR_EC_HVC64         0x16
+#define ESR_EC_SMC64         0x17
 #define ESR_EC_SYSREG        0x18
 #define ESR_EC_SVE_ACCESS    0x19
 #define ESR_EC_FETCH_LOWER   0x20

@@ -51,9 +51,6 @@
 #define S2_NO_EXECUTE    ((uint64_t)2 << 53)
 
 // ESR_EL2, beyond what regs/exception.h has
-#define ESR_EC_WFX      0x01
-#define ESR_EC_HVC64    0x16
-#define ESR_EC_SMC64    0x17
 #define ESR_IL          REG_BIT(25)
 #define ESR_ISS(esr)    ((uint32_t)((esr) & 0x1ffffff))
 #define ESR_ISV         REG_BIT(24)
