@@ -337,6 +337,17 @@ static enum vcpu_result access_nothing(struct vcpu *vcpu, uint64_t addr, uint64_
     return ask_vmm(vcpu, addr, key, packet);
 }
 
+// The guest's own tables are where no memory is: its walk gets what an access to nothing on a bus
+// gets.
+static enum vcpu_result refuse_walk(struct vcpu *vcpu, bool is_fetch, uint64_t addr)
+{
+    if (guest_may_log(vcpu->guest))
+        log_print("guest vCPU %u: page tables are not in memory (0x%llx, pc 0x%llx)", vcpu->id,
+                  (unsigned long long)addr, (unsigned long long)vcpu->arch.pc);
+    vcpu_inject_abort(vcpu, is_fetch, vcpu->arch.far);
+    return VCPU_RESUME;
+}
+
 static enum vcpu_result access_memory(struct vcpu *vcpu, uint64_t addr,
                                       struct mx_vcpu_packet *packet)
 {
@@ -348,7 +359,7 @@ static enum vcpu_result access_memory(struct vcpu *vcpu, uint64_t addr,
     if (fault_in(vcpu, addr, is_write(esr) ? MX_MAP_WRITE : MX_MAP_READ, &result))
         return result;
     if (esr & ESR_S1PTW)
-        return exit_shutdown(vcpu, packet, addr, "page tables are not in memory");
+        return refuse_walk(vcpu, false, addr);
     return access_nothing(vcpu, addr, KEY_NO_TRAP, packet);
 }
 
@@ -387,6 +398,6 @@ enum vcpu_result exit_fetch_abort(struct vcpu *vcpu, struct mx_vcpu_packet *pack
     if (fault_in(vcpu, addr, arch->esr & ESR_S1PTW ? MX_MAP_READ : MX_MAP_EXECUTE, &result))
         return result;
     if (arch->esr & ESR_S1PTW)
-        return exit_shutdown(vcpu, packet, addr, "page tables are not in memory");
+        return refuse_walk(vcpu, true, addr);
     return exit_shutdown(vcpu, packet, addr, "ran into addresses without memory");
 }

@@ -9,10 +9,13 @@
 #include "tests/system/hypervisor/arm64/arm64_guest.h"
 #include "tests/test.h"
 
-#define SPI            40
-#define ESR_CLASS(esr) ((esr) >> 26)
-#define CLASS_STEP     0x33u
-#define CTL_ON         1u // on, and not due
+#define SPI              40
+#define ESR_CLASS(esr)   ((esr) >> 26)
+#define CLASS_STEP       0x33u
+#define CLASS_FETCH_SAME 0x21u
+#define CLASS_DATA_SAME  0x25u
+#define FSC_EXTERNAL     0x10u
+#define CTL_ON           1u // on, and not due
 
 static struct guest_fixture guest;
 
@@ -50,6 +53,25 @@ TEST(short_wfi_of_a_32_bit_program_is_stepped_over)
     thread_join(thread);
     if (guest_data(&guest)[1])
         EXPECT_EQ(guest_data(&guest)[0], 3u);
+    guest_destroy(&guest);
+}
+
+// As on a bus with nothing there, not the guest's end.
+TEST(page_tables_outside_memory_are_external_aborts)
+{
+    static const struct {
+        uint64_t class, far;
+    } expected[] = {{CLASS_DATA_SAME, 0xffffffffffff0000},
+                    {CLASS_DATA_SAME, 0xffffffffffff0008},
+                    {CLASS_FETCH_SAME, 0xffffffffffff0000}};
+
+    run(&code_walk_outside);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t esr = guest_data(&guest)[2 * i];
+        EXPECT_EQ(ESR_CLASS(esr), expected[i].class);
+        EXPECT_EQ(esr & 0x3f, FSC_EXTERNAL);
+        EXPECT_EQ(guest_data(&guest)[2 * i + 1], expected[i].far);
+    }
     guest_destroy(&guest);
 }
 

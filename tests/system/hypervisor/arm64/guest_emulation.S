@@ -63,6 +63,46 @@ GUEST_BEGIN thumb_wfi
 	DONE
 GUEST_END thumb_wfi
 
+// With its tables of the upper half where no memory is, reads, writes and jumps there. GUEST_DATA: ESR_EL1 and FAR_EL1 of each.
+GUEST_BEGIN walk_outside
+	adr x0, 1f
+	msr vbar_el1, x0
+	ADDRESS x10, 0x30000		// table of the lower half
+	movz x0, #0x701			// block, normal memory, AF, inner shareable
+	str x0, [x10]
+	dsb sy
+	mov x0, #0x00ff
+	msr mair_el1, x0
+	movz x0, #(25 | 1 << 8 | 1 << 10 | 3 << 12)
+	movk x0, #(25 | 1 << 8 | 1 << 10 | 3 << 12 | 2 << 14), lsl #16
+	movk x0, #2, lsl #32
+	msr tcr_el1, x0
+	msr ttbr0_el1, x10
+	ADDRESS x0, GUEST_NOTHING
+	msr ttbr1_el1, x0
+	isb
+	mrs x0, sctlr_el1
+	orr x0, x0, #1
+	msr sctlr_el1, x0
+	isb
+	ADDRESS x10, GUEST_DATA
+	mov x12, #0xffffffffffff0000
+	adr x11, 2f
+	ldr x0, [x12]
+2:	adr x11, 3f
+	str x0, [x12, #8]
+3:	adr x11, 4f
+	br x12
+4:	DONE
+	AT walk_outside, 0x800
+1:	.skip 0x200
+	mrs x0, esr_el1
+	mrs x1, far_el1
+	stp x0, x1, [x10], #16
+	msr elr_el1, x11
+	eret
+GUEST_END walk_outside
+
 // The physical timer with what no counter reaches. GUEST_DATA: CNTP_CTL_EL0, twice.
 GUEST_BEGIN far_physical_timer
 	ADDRESS x10, GUEST_DATA
