@@ -52,7 +52,7 @@ multiboot_header:
 	.long PHYS(kernel_load_end)
 	.long PHYS(kernel_image_end)
 	.long PHYS(boot_entry)
-	.long 0, 0, 0, 32		// video, if the flags ask for it: linear, any size, 32 bits
+	.long 0, 1024, 768, 32		// video, if the flags ask for it: linear, of this size if it can be
 	.skip 16
 	// struct zbi_kernel
 	.quad PHYS(zbi_entry)

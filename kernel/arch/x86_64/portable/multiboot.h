@@ -30,9 +30,12 @@ struct multiboot_info {
     uint64_t framebuffer;
     uint32_t framebuffer_pitch, framebuffer_width, framebuffer_height;
     uint8_t framebuffer_bits, framebuffer_type;
+    // Not in the specification's table, but in its header file, whose union is aligned, and so in GRUB.
+    uint8_t padding[2];
     uint8_t red_shift, red_bits, green_shift, green_bits, blue_shift, blue_bits;
 } __attribute__((packed));
-_Static_assert(sizeof(struct multiboot_info) == 116, "Multiboot");
+_Static_assert(offsetof(struct multiboot_info, red_shift) == 112, "Multiboot");
+_Static_assert(sizeof(struct multiboot_info) == 118, "Multiboot");
 
 struct multiboot_module {
     uint32_t start, end;
