@@ -82,21 +82,27 @@ static bool is_at_el2(void)
     return boot_mode == BOOT_MODE_EL2;
 }
 
-static void timer_write(uint64_t control, uint64_t compare)
+static void timer_start(uint64_t compare)
 {
     if (is_at_el2()) {
         sysreg_write(cntp_cval_el0, compare);
-        sysreg_write(cntp_ctl_el0, control);
+        sysreg_write(cntp_ctl_el0, CNT_CTL_ENABLE);
     } else {
         sysreg_write(cntv_cval_el0, compare);
-        sysreg_write(cntv_ctl_el0, control);
+        sysreg_write(cntv_ctl_el0, CNT_CTL_ENABLE);
     }
     isb();
 }
 
+// The compare value stays: one that no clock reaches would be noticed by emulators that add the
+// virtual offset to it without care (QEMU 7.2 stops for good).
 static void timer_silence(void)
 {
-    timer_write(0, UINT64_MAX);
+    if (is_at_el2())
+        sysreg_write(cntp_ctl_el0, 0);
+    else
+        sysreg_write(cntv_ctl_el0, 0);
+    isb();
 }
 
 static void handle_timer(void)
@@ -130,7 +136,7 @@ void arch_time_set_timer(mx_time_t deadline)
     if (deadline == MX_TIME_INFINITE)
         timer_silence();
     else
-        timer_write(CNT_CTL_ENABLE, time_counter_from_ns(deadline < 0 ? 0 : deadline));
+        timer_start(time_counter_from_ns(deadline < 0 ? 0 : deadline));
 }
 
 int64_t arch_time_utc_seconds(void)
