@@ -1,7 +1,8 @@
 # Machina's whole build.
 #
-#   make            the kernel and the boot image for ARCH (x64, the default, or arm64), in build/ARCH
+#   make            the kernel, the UEFI loader and the boot image for ARCH (x64, the default, or arm64), in build/ARCH
 #   make run        installs what is missing, builds, and starts Machina in QEMU on this terminal
+#   make image      build/ARCH/machina.img for a disk or stick, machina.iso for an optical drive, netboot/ for a PXE server
 #   make test       all tests, of both architectures unless ARCH is given; PYTEST="-k NAME" chooses
 #   make bench      executed instructions of what matters, beside Linux KVM with QEMU
 #   make fuzz       every fuzz target, FUZZ_SECONDS each (default 600)
@@ -48,7 +49,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 HOST_CFLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -Ikernel/abi/x86_64 -Ikernel/arch/include \
 	-Ikernel/arch/host/include -Iuser/drivers/include/x86_64
 
-HOST_DIRS := boot kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
+HOST_DIRS := boot boot/loader kernel/lib kernel/core kernel/memory kernel/object kernel/hypervisor kernel/arch/host \
 	kernel/arch/x86_64/portable kernel/arch/x86_64/hypervisor/portable \
 	kernel/arch/arm64/portable kernel/arch/arm64/hypervisor/portable \
 	user/portable user/drivers/portable user/drivers/input/portable user/drivers/usb/portable \
@@ -121,6 +122,10 @@ $B/kernel-obj/%.o: %.S
 $B/kernel-obj/kernel/lib/target/string.o: KERNEL_CFLAGS += -fno-builtin $(KERNEL_NO_LTO) \
 	$(if $(findstring clang,$(KERNEL_CC)),,-fno-tree-loop-distribute-patterns)
 
+# --- target: the UEFI loader -------------------------------------------------------------------------
+
+include boot/boot.mk
+
 # --- target: user programs, guest packages, the boot image ----------------------------------------
 
 -include vmm/vmm.mk
@@ -144,18 +149,36 @@ $B/machina.kernel: $B/machina.bin
 $B/machina-video.bin: $B/machina.bin
 	(head -c 4 $<; printf '\007\000\001\000\367\117\121\344'; tail -c +13 $<) > $@
 
+# --- images that UEFI firmware boots -----------------------------------------------------------------
+
+# What firmware loads, under the names that it looks for: a TFTP server's folder, and /EFI/BOOT of the images.
+$B/netboot/machina.zbi: $H/mkzbi $B/machina.kernel $(USER_BINARIES) $(PACKAGE_DIRS)
+	mkdir -p $(@D)
+	$H/mkzbi create --crc -o $@ --kernel $B/machina.kernel --arch $(ARCH) --dir bin=$B/bin \
+		$(foreach p,$(PACKAGES),--dir pkg/$p=$B/packages/$p)
+$B/netboot/$(EFI_NAME): $B/loader.efi
+	mkdir -p $(@D)
+	cp $< $@
+
+$B/machina.img: scripts/mkimage $B/netboot/machina.zbi $B/netboot/$(EFI_NAME)
+	scripts/mkimage disk $@ $B/netboot
+$B/machina.iso: scripts/mkimage $B/netboot/machina.zbi $B/netboot/$(EFI_NAME)
+	scripts/mkimage optical $@ $B/netboot
+
 # --- what people call --------------------------------------------------------------------------------
 
 FUZZ_SECONDS ?= 600
 PYTEST ?=
 
-.PHONY: all run test bench fuzz clean
-all: $B/machina.bin $B/machina.kernel $B/machina.zbi
+.PHONY: all run image test bench fuzz clean
+all: $B/machina.bin $B/machina.kernel $B/machina.zbi $B/loader.efi
 
 run:
 	scripts/setup
 	$(MAKE) all
 	scripts/qemu -a $(ARCH)
+
+image: $B/machina.img $B/machina.iso
 
 test: unit-tests fuzz-targets $H/mkzbi
 	for arch in $(TEST_ARCHS); do $(MAKE) ARCH=$$arch all || exit 1; done

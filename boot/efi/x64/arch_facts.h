@@ -1,0 +1,9 @@
+// x64: what is known when compiling.
+#pragma once
+
+#define ARCH_NAME              "x64"
+#define ARCH_KERNEL_TYPE       ZBI_TYPE_KERNEL_X64
+#define ARCH_NEEDS_DEVICE_TREE false
+// Page tables of five levels at most, and a page of code.
+#define ARCH_SCRATCH_PAGES 8
+#define ARCH_ADDRESS_MAX   0xffffffffull
