@@ -35,12 +35,16 @@ USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 
 USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
 
-USER_PROGRAMS += init console device_manager $(USER_COMMANDS)
+# What only one architecture's machines have.
+USER_PROGRAMS_x86_64 := i8042
+USER_PROGRAMS += init console screen device_manager $(USER_COMMANDS) $(USER_PROGRAMS_$(ARCH_DIR))
 # What driver programs have in common.
 DRIVER_LIB_SRCS := $(wildcard user/drivers/lib/*.c user/drivers/portable/*.c)
 USER_SRCS_init := user/services/init.c
 USER_SRCS_device_manager := user/drivers/device_manager.c user/drivers/pci_host.c $(DRIVER_LIB_SRCS)
 USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c
+USER_SRCS_screen := $(wildcard user/services/screen/*.c)
+USER_SRCS_i8042 := user/services/x86_64/i8042.c
 USER_PROGRAMS += xhci_driver
 USER_SRCS_xhci_driver := $(wildcard user/drivers/usb/*.c user/drivers/usb/portable/*.c) user/drivers/input/keyboard_link.c \
 	user/drivers/input/portable/key_queue.c $(DRIVER_LIB_SRCS)

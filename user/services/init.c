@@ -1,6 +1,7 @@
-// The first process: finds the boot image's files, starts the console and the guest manager, then
-// keeps a shell running. With machina.run=NAME[,ARG...] on the kernel's command line it runs that
-// program instead, tells its exit code and switches the machine off.
+// The first process: finds the boot image's files, starts the consoles (serial port, screen),
+// keyboards and the guest manager, then keeps shells running. With machina.run=NAME[,ARG...] on the
+// kernel's command line it runs that program instead, tells its exit code and switches the machine
+// off.
 //
 // It holds all authority at start-up and hands out parts of it; each part is named below, once.
 // What goes wrong here goes to the kernel's log; when nothing can go on, init ends, and the kernel
@@ -15,12 +16,15 @@
 #include <machina_user/console.h>
 #include <machina_user/files.h>
 #include <machina_user/guest_client.h>
+#include <machina_user/keyboard.h>
 #include <machina_user/process.h>
+#include <machina_user/screen.h>
 #include <machina_user/startup.h>
 #include <machina_user/stream.h>
 
 #include "boot/zbi.h"
 #include "user/portable/boot_option.h"
+#include "user/services/i8042.h"
 
 #define RUN_PARTS_MAX  32
 #define RUN_VALUE_SIZE 512
@@ -28,13 +32,27 @@
 // A shell that ends sooner than this is not started again at once.
 #define SHELL_RESTART_PAUSE MX_MSEC(500)
 
+// A terminal at which a shell is kept running.
+struct seat {
+    mx_handle_t terminal; // this end of its stream
+    mx_handle_t gate;     // an object with SCREEN_SIGNAL_SHOWN once the shell is wanted;
+                          // MX_HANDLE_INVALID: it is
+    mx_handle_t process;  // MX_HANDLE_INVALID: none runs
+    mx_time_t start_at;   // not before this
+};
+
 static struct {
     mx_handle_t job;      // the root job
     mx_handle_t resource; // the root resource
     mx_handle_t system;   // MX_RESOURCE_SYSTEM
     mx_handle_t console;  // the console service's control channel
-    mx_handle_t terminal; // the console's stream
-    mx_handle_t guests;   // a channel to the guest manager; MX_HANDLE_INVALID without one
+    mx_handle_t screen;   // the screen's; MX_HANDLE_INVALID without one
+    mx_handle_t
+        terminal; // where machina.run's program is: the serial port, or the screen's first console
+    mx_handle_t guests;    // a channel to the guest manager; MX_HANDLE_INVALID without one
+    mx_handle_t keyboards; // where keyboards' drivers connect; MX_HANDLE_INVALID without a screen
+    struct seat seats[1 + SCREEN_SHELLS];
+    size_t seat_count;
 } init;
 
 static bool report(const char *what, mx_status_t status)
@@ -88,12 +106,39 @@ static mx_handle_t make_log(mx_rights_t rights)
     return copy;
 }
 
+// The end of a new stream for a terminal where a shell shall run, whose other end is *device_end.
+static mx_status_t add_seat(mx_handle_t *device_end, bool is_gated)
+{
+    struct seat *seat = &init.seats[init.seat_count];
+    mx_status_t status = mx_stream_create(&seat->terminal, device_end);
+
+    if (status != MX_OK)
+        return status;
+    if (is_gated)
+        seat->gate = copy_with(*device_end, MX_RIGHT_WAIT);
+    if (init.terminal == MX_HANDLE_INVALID)
+        init.terminal = seat->terminal;
+    init.seat_count++;
+    return MX_OK;
+}
+
 // A client's channel of its own; MX_HANDLE_INVALID without a guest manager.
 static mx_handle_t guest_channel(void)
 {
     mx_handle_t channel;
 
     return guest_client_connect(init.guests, &channel) == MX_OK ? channel : MX_HANDLE_INVALID;
+}
+
+// For a driver of keyboards, or who starts such; MX_HANDLE_INVALID without a screen.
+static mx_handle_t keyboard_channel(void)
+{
+    mx_handle_t channel;
+
+    if (init.keyboards == MX_HANDLE_INVALID ||
+        keyboard_add_driver(init.keyboards, &channel) != MX_OK)
+        return MX_HANDLE_INVALID;
+    return channel;
 }
 
 static mx_handle_t archive_copy(void)
@@ -178,7 +223,7 @@ static mx_status_t start_console(void)
     if (status == MX_OK && uart.resource_kind == MX_RESOURCE_ROOT)
         status = MX_ERR_NOT_FOUND;
     if (status == MX_OK)
-        status = mx_stream_create(&init.terminal, &stream);
+        status = add_seat(&stream, false);
     if (status != MX_OK)
         return status;
     snprintf(base, sizeof(base), "0x%lx", (unsigned long)uart.base);
@@ -198,7 +243,7 @@ static mx_status_t start_console(void)
     return status;
 }
 
-static mx_status_t ask_console(enum console_operation operation)
+static mx_status_t ask(mx_handle_t channel, enum console_operation operation)
 {
     struct console_request request = {.operation = operation};
     struct console_reply reply;
@@ -206,10 +251,107 @@ static mx_status_t ask_console(enum console_operation operation)
                                         .reply_bytes = &reply,
                                         .request_size_bytes = sizeof(request),
                                         .reply_capacity_bytes = sizeof(reply)};
-    mx_status_t status =
-        mx_channel_call(init.console, &args, mx_clock_get_monotonic() + MX_SEC(10));
+    mx_status_t status = mx_channel_call(channel, &args, mx_clock_get_monotonic() + MX_SEC(10));
 
     return status == MX_OK ? reply.status : status;
+}
+
+// Of whatever shows terminals.
+static void ask_consoles(enum console_operation operation)
+{
+    if (init.console != MX_HANDLE_INVALID)
+        report("console", ask(init.console, operation));
+    if (init.screen != MX_HANDLE_INVALID)
+        report("screen", ask(init.screen, operation));
+}
+
+// The picture's memory, and nothing around it but the rest of its first and last page.
+static mx_status_t make_framebuffer(const struct mx_info_framebuffer *info, mx_handle_t *vmo)
+{
+    uint64_t base = info->base & ~(uint64_t)(MX_PAGE_SIZE - 1);
+    uint64_t size_bytes = info->base - base + (uint64_t)info->stride_pixels * info->height * 4;
+    mx_handle_t resource, whole;
+
+    size_bytes = (size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
+    resource = make_resource(MX_RESOURCE_MMIO, base, size_bytes);
+    mx_status_t status = mx_vmo_create_physical(resource, base, size_bytes, &whole);
+    handle_close(resource);
+    if (status != MX_OK)
+        return status;
+    return mx_handle_replace(
+        whole, MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_MAP | MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER,
+        vmo);
+}
+
+static mx_status_t launch_screen(const struct mx_info_framebuffer *info, mx_handle_t framebuffer,
+                                 mx_handle_t keyboards)
+{
+    char words[5][16];
+    const char *const argv[] = {"screen", words[0], words[1], words[2], words[3], words[4]};
+    mx_handle_t process, streams[SCREEN_SHELLS] = {MX_HANDLE_INVALID};
+    struct process_handle handles[3 + SCREEN_SHELLS] = {
+        {SCREEN_STARTUP_FRAMEBUFFER, 0, framebuffer},
+        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboards},
+        {MX_STARTUP_LOG, 0,
+         make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)},
+    };
+
+    snprintf(words[0], sizeof(words[0]), "%u", info->width);
+    snprintf(words[1], sizeof(words[1]), "%u", info->height);
+    snprintf(words[2], sizeof(words[2]), "%u", info->stride_pixels);
+    snprintf(words[3], sizeof(words[3]), "0x%x", info->format);
+    snprintf(words[4], sizeof(words[4]), "%u", (unsigned)(info->base & (MX_PAGE_SIZE - 1)));
+    for (uint32_t i = 0; i < SCREEN_SHELLS; i++) {
+        report("stream", add_seat(&streams[i], true));
+        handles[3 + i] = (struct process_handle){SCREEN_STARTUP_STREAM, i, streams[i]};
+    }
+    mx_status_t status = launch(init.job, argv, sizeof(argv) / sizeof(argv[0]), handles,
+                                sizeof(handles) / sizeof(handles[0]), &init.screen, &process);
+    if (status == MX_OK)
+        handle_close(process);
+    return status;
+}
+
+// It gets the picture, the log to read, one end of a stream for each of its consoles, and the
+// channel in which keyboards come. A machine without a screen is none the worse.
+static void start_screen(void)
+{
+    struct mx_info_framebuffer info;
+    mx_handle_t framebuffer, keyboards;
+
+    if (mx_object_get_info(init.system, MX_INFO_FRAMEBUFFER, &info, sizeof(info), NULL) != MX_OK)
+        return;
+    if (!report("framebuffer", make_framebuffer(&info, &framebuffer)))
+        return;
+    if (!report("channel", mx_channel_create(&init.keyboards, &keyboards))) {
+        handle_close(framebuffer);
+        return;
+    }
+    report("screen", launch_screen(&info, framebuffer, keyboards));
+}
+
+// A keyboard's driver gets the registers and the interrupt of its controller, and the way to the
+// screen. Machines that have no such controller have no such program.
+static void start_ps2_keyboard(void)
+{
+    static const char *const argv[] = {"i8042"};
+    mx_handle_t process, vmo;
+    size_t size_bytes;
+
+    if (init.screen == MX_HANDLE_INVALID || files_open("bin/i8042", &vmo, &size_bytes) != MX_OK)
+        return;
+    handle_close(vmo);
+    const struct process_handle handles[] = {
+        {I8042_STARTUP_DATA, 0, make_resource(MX_RESOURCE_IOPORT, I8042_DATA_PORT, 1)},
+        {I8042_STARTUP_COMMAND, 0, make_resource(MX_RESOURCE_IOPORT, I8042_COMMAND_PORT, 1)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ,
+         make_resource(MX_RESOURCE_IRQ, I8042_KEYBOARD_IRQ, 1)},
+        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_channel()},
+        {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_TRANSFER)},
+    };
+    if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
+        MX_OK)
+        handle_close(process);
 }
 
 // It gets a job for its guests, what it takes to make guests, and the packages. Its clients'
@@ -253,6 +395,7 @@ static void start_device_manager(void)
         {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM,
          copy_with(init.system, MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER)},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
+        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_channel()},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
     };
 
@@ -265,44 +408,85 @@ static void start_device_manager(void)
 // -----------------------------------------------------------------------------------------
 
 // It gets the terminal, a job for its programs, and what it hands on to single commands: the files,
-// the machine (statistics, log, power), the root job to look at and to end processes in, the guest manager.
-static mx_status_t run_shell(void)
+// the machine (statistics, log, power), the root job to look at and to end processes in, the guest
+// manager.
+static mx_status_t start_shell(struct seat *seat)
 {
     static const char *const argv[] = {"shell"};
     const struct process_handle handles[] = {
-        {MX_STARTUP_STDIN, 0, copy_of(init.terminal)},
-        {MX_STARTUP_STDOUT, 0, copy_of(init.terminal)},
+        {MX_STARTUP_STDIN, 0, copy_of(seat->terminal)},
+        {MX_STARTUP_STDOUT, 0, copy_of(seat->terminal)},
         {MX_STARTUP_JOB, 0, make_job()},
         {MX_STARTUP_JOB, 1,
-         copy_with(init.job, MX_RIGHT_INSPECT | MX_RIGHT_MANAGE | MX_RIGHT_DUPLICATE |
-                                 MX_RIGHT_TRANSFER)},
+         copy_with(init.job,
+                   MX_RIGHT_INSPECT | MX_RIGHT_MANAGE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM, copy_of(init.system)},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
         {MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER, guest_channel()},
     };
-    mx_handle_t process;
-    int32_t exit_code;
-    mx_status_t status =
-        launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process);
 
-    if (status != MX_OK)
-        return status;
-    status = process_wait(process, MX_TIME_INFINITE, &exit_code);
-    handle_close(process);
-    return status;
+    seat->start_at = mx_clock_get_monotonic() + SHELL_RESTART_PAUSE;
+    return launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL,
+                  &seat->process);
 }
 
-static mx_status_t keep_shell(void)
+// Starts what is wanted and due. Returns when the next one is due; never, if the shell cannot run.
+static mx_status_t start_shells(mx_time_t *next)
 {
-    mx_status_t status;
+    mx_time_t now = mx_clock_get_monotonic();
+
+    *next = MX_TIME_INFINITE;
+    for (size_t i = 0; i < init.seat_count; i++) {
+        struct seat *seat = &init.seats[i];
+        if (seat->process != MX_HANDLE_INVALID || seat->gate != MX_HANDLE_INVALID)
+            continue;
+        if (now >= seat->start_at) {
+            mx_status_t status = start_shell(seat);
+            // Memory may be short for a moment only.
+            if (status != MX_OK && status != MX_ERR_NO_MEMORY)
+                return status;
+        }
+        if (seat->process == MX_HANDLE_INVALID && seat->start_at < *next)
+            *next = seat->start_at;
+    }
+    return MX_OK;
+}
+
+static void note_end(mx_handle_t *handle, mx_signals_t signal)
+{
+    mx_signals_t pending = 0;
+
+    if (*handle == MX_HANDLE_INVALID || mx_object_wait_one(*handle, signal, 0, &pending) != MX_OK)
+        return;
+    handle_close(*handle);
+    *handle = MX_HANDLE_INVALID;
+}
+
+static mx_status_t keep_shells(void)
+{
+    struct mx_wait_item items[1 + SCREEN_SHELLS];
+    mx_time_t next;
 
     for (;;) {
-        mx_time_t started = mx_clock_get_monotonic();
-        status = run_shell();
-        // Memory may be short for a moment only.
-        if (status != MX_OK && status != MX_ERR_NO_MEMORY)
+        uint32_t count = 0;
+        mx_status_t status = start_shells(&next);
+        for (size_t i = 0; i < init.seat_count; i++) {
+            const struct seat *seat = &init.seats[i];
+            if (seat->gate != MX_HANDLE_INVALID)
+                items[count++] = (struct mx_wait_item){seat->gate, SCREEN_SIGNAL_SHOWN, 0};
+            else if (seat->process != MX_HANDLE_INVALID)
+                items[count++] = (struct mx_wait_item){seat->process, MX_SIGNAL_TERMINATED, 0};
+        }
+        if (status == MX_OK && count > 0)
+            status = mx_object_wait_many(items, count, next);
+        else if (status == MX_OK)
+            status = mx_nanosleep(next);
+        if (status != MX_OK && status != MX_ERR_TIMED_OUT)
             return status;
-        mx_nanosleep(started + SHELL_RESTART_PAUSE);
+        for (size_t i = 0; i < init.seat_count; i++) {
+            note_end(&init.seats[i].gate, SCREEN_SIGNAL_SHOWN);
+            note_end(&init.seats[i].process, MX_SIGNAL_TERMINATED);
+        }
     }
 }
 
@@ -355,7 +539,7 @@ static mx_status_t run_and_power_off(char *value)
         snprintf(text, sizeof(text), "machina.run: %s not run: %s\n", argv[0],
                  mx_status_string(status));
     say(text);
-    report("console flush", ask_console(CONSOLE_FLUSH));
+    ask_consoles(CONSOLE_FLUSH);
     return mx_system_power(init.system, MX_POWER_OFF);
 }
 
@@ -366,14 +550,19 @@ int main(int argc, char **argv)
     init.job = startup_handle_look(MX_STARTUP_JOB, 0);
     init.resource = startup_handle_look(MX_STARTUP_RESOURCE, MX_RESOURCE_ROOT);
     init.system = make_resource(MX_RESOURCE_SYSTEM, 0, 0);
-    if (!report("boot image", open_boot_image()) || !report("console", start_console()))
+    if (!report("boot image", open_boot_image()))
         return 1;
+    report("console", start_console());
+    start_screen();
+    if (init.console == MX_HANDLE_INVALID && init.screen == MX_HANDLE_INVALID)
+        return 1;
+    start_ps2_keyboard();
     start_guest_manager();
     if (argc < 2 || !boot_option_find(argv[1], "machina.devices", run, sizeof(run)) ||
         strcmp(run, "no") != 0)
         start_device_manager();
-    report("console", ask_console(CONSOLE_HIDE_LOG));
+    ask_consoles(CONSOLE_HIDE_LOG);
     if (argc > 1 && boot_option_find(argv[1], "machina.run", run, sizeof(run)))
         return report("power off", run_and_power_off(run)) ? 0 : 1;
-    return report("shell", keep_shell()) ? 0 : 1;
+    return report("shell", keep_shells()) ? 0 : 1;
 }

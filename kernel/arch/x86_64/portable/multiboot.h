@@ -30,7 +30,8 @@ struct multiboot_info {
     uint64_t framebuffer;
     uint32_t framebuffer_pitch, framebuffer_width, framebuffer_height;
     uint8_t framebuffer_bits, framebuffer_type;
-    // Not in the specification's table, but in its header file, whose union is aligned, and so in GRUB.
+    // Not in the specification's table, but in its header file, whose union is aligned, and so in
+    // GRUB.
     uint8_t padding[2];
     uint8_t red_shift, red_bits, green_shift, green_bits, blue_shift, blue_bits;
 } __attribute__((packed));
