@@ -87,22 +87,22 @@ def test_samples_after_the_first_are_differences(architecture, machina, run_work
     machina.run(f'guest stop -f {guest}')
     assert first['vcpus'][0][column] >= COUNT
     assert second['vcpus'][0][column] == third['vcpus'][0][column] == 0  # it has halted
-    assert 950 <= second['time_ms'] - first['time_ms'] <= 1500
+    assert 950 <= second['time_ms'] - first['time_ms'] < 5000
 
 
 def test_delay_and_time_of_samples(architecture, machina):
-    output = machina.run('kstats -v -t -d 2 -n 2', 15)
+    output = machina.run('kstats -v -t -d 2 -n 2')
     times = [float(value) for value in re.findall(r'^--- (\d+\.\d{3}) s$', output, re.MULTILINE)]
-    assert len(times) == 2 and 1.9 <= times[1] - times[0] <= 2.5
+    assert len(times) == 2 and 1.9 <= times[1] - times[0] < 8
     assert output.count(architecture.kstats_header) == 2
 
 
 def test_it_goes_on_once_a_second_until_interrupted(architecture, machina):
     machina.send('kstats -v\r')
     for _ in range(3):
-        machina.expect(re.escape(architecture.kstats_header), 3)
+        machina.expect(re.escape(architecture.kstats_header))
     machina.send('\x03')
-    machina.wait_for_prompt(5)
+    machina.wait_for_prompt()
 
 
 def test_guest_has_a_row_for_each_vcpu(architecture, machina):
