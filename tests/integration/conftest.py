@@ -15,6 +15,7 @@ import subprocess
 
 import pytest
 
+from harness.guests import LinuxGuest
 from harness.paths import TOP
 
 import bad_packages
@@ -120,6 +121,27 @@ def images(request):
     os.replace(folder / 'machina.zbi.new', folder / 'machina.zbi')
     shutil.copy(build / 'machina.bin', folder / 'machina.bin')
     return folder
+
+
+@pytest.fixture(scope='module')
+def held_guest():
+    """The guest that the tests of a file share, and the machine that it is on."""
+    held = {}
+    yield held
+    if held and held['machine'].is_running():
+        held['machine'].run(f'guest stop -f {held["linux"].id}')
+
+
+@pytest.fixture
+def shared_linux(request, machina, held_guest):
+    """A fast_guest of two vCPUs, attached, that the tests of a file share: each leaves it as it was or does not care."""
+    if held_guest.get('machine') is not machina:
+        held_guest.update(machine=machina, linux=LinuxGuest(machina, 'fast_guest', '--cpus 2'))
+    else:
+        held_guest['linux'].attach()
+    yield held_guest['linux']
+    if not request.node.has_failed:
+        held_guest['linux'].detach()
 
 
 @pytest.fixture(scope='session')

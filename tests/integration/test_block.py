@@ -11,29 +11,9 @@ MEMORY_SECTORS = 16384
 ROOT, READ_ONLY, VOLATILE, MEMORY = '/dev/vda', '/dev/vdb', '/dev/vdc', '/dev/vdd'
 
 
-@pytest.fixture(scope='module')
-def held():
-    """The guest that the tests of this file share, and the machine that it is on."""
-    return {}
-
-
 @pytest.fixture
-def linux(request, machina, held):
-    """A fast_guest, attached; each test leaves its disks as they were or does not care."""
-    if held.get('machine') is not machina:
-        held.update(machine=machina, linux=LinuxGuest(machina, 'fast_guest', '--cpus 2'))
-    else:
-        held['linux'].attach()
-    yield held['linux']
-    if not request.node.has_failed:
-        held['linux'].detach()
-
-
-@pytest.fixture(scope='module', autouse=True)
-def end_of_guest(held):
-    yield
-    if held and held['machine'].is_running():
-        held['machine'].run(f'guest stop -f {held["linux"].id}')
+def linux(shared_linux):
+    return shared_linux
 
 
 def read_sector(linux, disk, number):

@@ -12,8 +12,12 @@ from harness.guests import LinuxGuest
 BASE = '2031-02-03T04:05:06'
 
 
-def test_random_numbers_come_from_the_device(machina):
-    linux = LinuxGuest(machina, 'fast_guest')
+@pytest.fixture
+def linux(shared_linux):
+    return shared_linux
+
+
+def test_random_numbers_come_from_the_device(linux):
     # The module is loaded behind the prompt's back.
     linux.run('while [ ! -e /dev/hwrng ]; do sleep 0.1; done')
     assert linux.run('cat /sys/class/misc/hw_random/rng_current').startswith('virtio_rng.')
@@ -22,8 +26,6 @@ def test_random_numbers_come_from_the_device(machina):
     assert len(data) == 4096 and first != second
     # Each value is there about 16 times; a hundred times would be no accident.
     assert max(data.count(value) for value in range(256)) < 64
-    machina.send('poweroff\r')
-    linux.wait_end()
 
 
 def test_guest_without_devices_has_none(machina):
@@ -125,24 +127,18 @@ def test_two_guests_with_four_vcpus_share_the_cpus_fairly(boot_machina):
 
 
 @pytest.mark.gic
-def test_kernel_finds_nothing_wrong_with_its_cpus(architecture, machina):
-    linux = LinuxGuest(machina, 'fast_guest', '--cpus 2')
+def test_kernel_finds_nothing_wrong_with_its_cpus(architecture, linux):
     # Level 4 is a warning.
     warnings = [line for line in linux.run('dmesg -r').splitlines() if re.match(r'<[0-4]>', line)]
     assert [line for line in warnings if not re.search(architecture.harmless_warnings, line)] == []
     for command in architecture.cpu_checks:
         linux.run(command)
-    machina.send('poweroff\r')
-    linux.wait_end()
 
 
 @pytest.mark.gic
-def test_disk_interrupts_by_messages(architecture, machina):
-    linux = LinuxGuest(machina, 'fast_guest', '--cpus 2')
+def test_disk_interrupts_by_messages(architecture, linux):
     assert re.search(architecture.message_interrupts, linux.run('cat /proc/interrupts'))
     assert linux.run('dd if=/dev/vdb bs=64k 2>/dev/null | wc -c') == '1048576\n'
-    machina.send('poweroff\r')
-    assert linux.wait_end() == 'powered off'
 
 
 @pytest.mark.gic
