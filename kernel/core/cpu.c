@@ -13,27 +13,50 @@ static void *call_argument;
 static uint32_t call_pending_count;
 static uint64_t call_pending_mask; // CPUs that have not begun
 
-void cpu_call_others(void (*function)(void *argument), void *argument)
+// The CPUs that are online but this one: a mask, and how many. Interrupts disabled.
+static uint64_t find_others(uint32_t *count)
 {
-    uint64_t mask = 0;
-    uint32_t count = 0;
-
-    mutex_lock(&call_mutex);
-    arch_interrupt_state_t state = arch_interrupts_save();
     uint32_t self = arch_current_cpu()->index;
+    uint64_t mask = 0;
+
+    *count = 0;
     for (uint32_t i = 0; i < cpu_count; i++) {
         if (i != self && cpus[i].is_online) {
             mask |= UINT64_C(1) << i;
-            count++;
+            (*count)++;
         }
     }
+    return mask;
+}
+
+static void send_to(uint64_t mask, void (*send)(uint32_t cpu_index))
+{
+    for (; mask != 0; mask &= mask - 1)
+        send((uint32_t)__builtin_ctzll(mask));
+}
+
+void cpu_stop_others(void)
+{
+    arch_interrupt_state_t state = arch_interrupts_save();
+    uint32_t count;
+
+    send_to(find_others(&count), arch_cpu_send_stop);
+    arch_interrupts_restore(state);
+}
+
+void cpu_call_others(void (*function)(void *argument), void *argument)
+{
+    mutex_lock(&call_mutex);
+    arch_interrupt_state_t state = arch_interrupts_save();
+    uint32_t count;
+    uint64_t mask = find_others(&count);
     call_function = function;
     call_argument = argument;
     __atomic_store_n(&call_pending_count, count, __ATOMIC_RELAXED);
-    // Release pairs with the acquire in cpu_handle_call: function and argument are seen with the bit.
+    // Release pairs with the acquire in cpu_handle_call: function and argument are seen with the
+    // bit.
     __atomic_store_n(&call_pending_mask, mask, __ATOMIC_RELEASE);
-    if (mask != 0)
-        arch_cpu_send_call_others();
+    send_to(mask, arch_cpu_send_call);
     arch_interrupts_restore(state);
     // Acquire pairs with the release in cpu_handle_call: what the others did is seen.
     while (__atomic_load_n(&call_pending_count, __ATOMIC_ACQUIRE) != 0)

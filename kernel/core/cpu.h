@@ -45,5 +45,7 @@ extern uint32_t cpu_count;
 // Makes every other CPU run `function(argument)` in its interrupt handler and waits until all have. Interrupts are
 // enabled, no spinlock is held.
 void cpu_call_others(void (*function)(void *argument), void *argument);
+// Stops every other CPU for good; for a panic. Any context.
+void cpu_stop_others(void);
 // For the architecture's interrupt handler: does what cpu_call_others asks of this CPU.
 void cpu_handle_call(void);

@@ -5,7 +5,7 @@
 #include <arch/console.h>
 #include <arch/time.h>
 
-#include "kernel/core/spinlock.h"
+#include "kernel/core/cpu.h"
 #include "kernel/lib/print.h"
 #include "kernel/lib/string.h"
 #include "kernel/object/log_object.h"
@@ -90,7 +90,7 @@ _Noreturn void panic(const char *format, ...)
     arch_interrupts_disable();
     if (__atomic_exchange_n(&is_panicking, 1, __ATOMIC_RELAXED) != 0)
         arch_cpu_halt();
-    arch_cpu_stop_others();
+    cpu_stop_others();
     va_start(args, format);
     int length = print_format_args(text, sizeof(text), format, args);
     va_end(args);

@@ -337,12 +337,9 @@ void arch_cpu_send_reschedule(uint32_t cpu_index)
     host_cpus[cpu_index].is_reschedule_pending = true;
 }
 
-void arch_cpu_send_call_others(void)
+void arch_cpu_send_call(uint32_t cpu_index)
 {
-    for (uint32_t i = 0; i < cpu_count; i++) {
-        if (&host_cpus[i] != host_this && cpus[i].is_online)
-            host_cpus[i].is_call_pending = true;
-    }
+    host_cpus[cpu_index].is_call_pending = true;
 }
 
 mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
@@ -351,7 +348,10 @@ mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
     return host_cpus[cpu_index].is_started ? MX_OK : MX_ERR_TIMED_OUT;
 }
 
-void arch_cpu_stop_others(void) {}
+void arch_cpu_send_stop(uint32_t cpu_index)
+{
+    (void)cpu_index; // they do not go on while this one does
+}
 
 void arch_cpu_print_backtrace(void)
 {

@@ -9,5 +9,5 @@ struct x86_frame;
 void interrupts_init(void);
 // A vector beyond the exceptions, interrupts disabled.
 void interrupts_handle(const struct x86_frame *frame);
-// Non-maskable interrupts from now on stop the CPU they reach (arch_cpu_stop_others).
+// Non-maskable interrupts from now on stop the CPU they reach (arch_cpu_send_stop).
 extern bool interrupts_nmi_stops;

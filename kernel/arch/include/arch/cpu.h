@@ -27,15 +27,15 @@ void arch_cpu_idle(void);
 
 // Makes another CPU look at needs_reschedule soon (also out of a guest), by an interrupt. Any context.
 void arch_cpu_send_reschedule(uint32_t cpu_index);
-// Makes every other online CPU call cpu_handle_call() from interrupt context. Any context.
-void arch_cpu_send_call_others(void);
+// Makes another online CPU call cpu_handle_call() from interrupt context. Interrupts disabled.
+void arch_cpu_send_call(uint32_t cpu_index);
 
 // Starts the CPU `cpu_index`, which then runs start_secondary_cpu() on `stack_top` with arch_current_cpu() set. TIMED_OUT if it
 // does not come up.
 MX_MUST_CHECK mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top);
 
-// For a panic: stops the other CPUs, prints registers and a backtrace with log-free console output, stops this CPU.
-void arch_cpu_stop_others(void);
+// For a panic: stops another online CPU for good; prints registers and a backtrace (kernel/core/backtrace.h); stops this CPU.
+void arch_cpu_send_stop(uint32_t cpu_index);
 void arch_cpu_print_backtrace(void);
 _Noreturn void arch_cpu_halt(void);
 
