@@ -7,6 +7,18 @@
     (MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER | MX_RIGHT_WRITE | MX_RIGHT_SIGNAL | \
      MX_RIGHT_INSPECT | MX_RIGHT_MANAGE | MX_RIGHT_WAIT)
 
+static const struct guest_interrupt_ops *interrupt_ops;
+
+void guest_set_interrupt_ops(const struct guest_interrupt_ops *ops)
+{
+    interrupt_ops = ops;
+}
+
+const struct guest_interrupt_ops *guest_interrupt_ops(void)
+{
+    return interrupt_ops;
+}
+
 static void free_trap(struct guest *guest, struct trap *trap)
 {
     if (trap->port) {

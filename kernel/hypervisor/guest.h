@@ -32,6 +32,12 @@ static inline struct guest *guest_from_object(struct object *object)
     return CONTAINER_OF(object, struct guest, object);
 }
 
+// For arch_hypervisor_init, once. Without, the whole controller of guests' interrupts is the
+// architecture's own.
+void guest_set_interrupt_ops(const struct guest_interrupt_ops *ops);
+// NULL: there are none.
+const struct guest_interrupt_ops *guest_interrupt_ops(void);
+
 // NOT_SUPPORTED: what arch_hypervisor_init said. NO_MEMORY, NO_RESOURCES.
 MUST_CHECK mx_status_t guest_create(struct job *job, struct guest **out);
 

@@ -199,15 +199,28 @@ int64_t sys_guest_irq_lower(mx_handle_t handle)
 
 // --- the interrupt controller that the VMM models -----------------------------------------------
 
+// NOT_SUPPORTED: its interrupts are none of the VMM's business.
+static mx_status_t get_guest_with_ops(mx_handle_t handle, struct guest **guest, const struct guest_interrupt_ops **ops)
+{
+    *ops = guest_interrupt_ops();
+    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, guest);
+
+    if (status != MX_OK || *ops != NULL)
+        return status;
+    object_release(&(*guest)->object);
+    return MX_ERR_NOT_SUPPORTED;
+}
+
 int64_t sys_guest_gic_read(mx_handle_t handle, uint32_t vcpu_id, uint32_t field, uint32_t first, uaddr_t out)
 {
     struct guest *guest;
     uint32_t value = 0;
-    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+    const struct guest_interrupt_ops *ops;
+    mx_status_t status = get_guest_with_ops(handle, &guest, &ops);
 
     if (status != MX_OK)
         return status;
-    status = arch_guest_gic_read(guest, vcpu_id, field, first, &value);
+    status = ops->read(guest, vcpu_id, field, first, &value);
     object_release(&guest->object);
     return status == MX_OK ? user_write(out, &value, sizeof(value)) : status;
 }
@@ -216,11 +229,12 @@ int64_t sys_guest_gic_write(mx_handle_t handle, uint32_t vcpu_id, uint32_t field
                             uint32_t mask)
 {
     struct guest *guest;
-    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+    const struct guest_interrupt_ops *ops;
+    mx_status_t status = get_guest_with_ops(handle, &guest, &ops);
 
     if (status != MX_OK)
         return status;
-    status = arch_guest_gic_write(guest, vcpu_id, field, first, value, mask);
+    status = ops->write(guest, vcpu_id, field, first, value, mask);
     object_release(&guest->object);
     return status;
 }
@@ -229,11 +243,12 @@ int64_t sys_guest_gic_set_lpi(mx_handle_t handle, uint32_t intid, uint32_t vcpu_
                               uint32_t is_enabled)
 {
     struct guest *guest;
-    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+    const struct guest_interrupt_ops *ops;
+    mx_status_t status = get_guest_with_ops(handle, &guest, &ops);
 
     if (status != MX_OK)
         return status;
-    status = arch_guest_gic_set_lpi(guest, intid, vcpu_id, priority, is_enabled != 0);
+    status = ops->set_message(guest, intid, vcpu_id, priority, is_enabled != 0);
     object_release(&guest->object);
     return status;
 }
@@ -241,11 +256,12 @@ int64_t sys_guest_gic_set_lpi(mx_handle_t handle, uint32_t intid, uint32_t vcpu_
 int64_t sys_guest_gic_place(mx_handle_t handle, uint64_t addr)
 {
     struct guest *guest;
-    mx_status_t status = get_guest(handle, MX_RIGHT_MANAGE, &guest);
+    const struct guest_interrupt_ops *ops;
+    mx_status_t status = get_guest_with_ops(handle, &guest, &ops);
 
     if (status != MX_OK)
         return status;
-    status = arch_guest_gic_place(guest, addr);
+    status = ops->place_interface(guest, addr);
     object_release(&guest->object);
     return status;
 }

@@ -76,49 +76,6 @@ bool arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data)
     return data == HOST_GUEST_LEVEL_DATA;
 }
 
-// --- no GIC -------------------------------------------------------------------------------------
-
-mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
-                                uint32_t *value)
-{
-    (void)guest;
-    (void)vcpu_id;
-    (void)field;
-    (void)first;
-    (void)value;
-    return MX_ERR_NOT_SUPPORTED;
-}
-
-mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
-                                 uint32_t value, uint32_t mask)
-{
-    (void)guest;
-    (void)vcpu_id;
-    (void)field;
-    (void)first;
-    (void)value;
-    (void)mask;
-    return MX_ERR_NOT_SUPPORTED;
-}
-
-mx_status_t arch_guest_gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t vcpu_id,
-                                   uint32_t priority, bool is_enabled)
-{
-    (void)guest;
-    (void)intid;
-    (void)vcpu_id;
-    (void)priority;
-    (void)is_enabled;
-    return MX_ERR_NOT_SUPPORTED;
-}
-
-mx_status_t arch_guest_gic_place(struct guest *guest, uint64_t addr)
-{
-    (void)guest;
-    (void)addr;
-    return MX_ERR_NOT_SUPPORTED;
-}
-
 mx_status_t arch_vcpu_init(struct vcpu *vcpu)
 {
     vcpu->arch = (struct arch_vcpu){.script = next_script != NULL ? next_script : empty_script};

@@ -36,22 +36,6 @@ static void handle_maintenance(void)
         __atomic_store_n(&vcpu->arch.irqs.posted, 1, __ATOMIC_SEQ_CST);
 }
 
-const char *vgic_init(void)
-{
-    static const struct vgic_ops *const versions[] = {
-        [MACHINE_GIC_NONE] = NULL, [MACHINE_GIC_V2] = &vgic_v2, [MACHINE_GIC_V3] = &vgic_v3};
-    const struct vgic_ops *found = versions[boot_machine()->gic];
-    const char *why = found ? found->init() : "no GIC";
-
-    if (why)
-        return why;
-    if (boot_machine()->gic_maintenance_intid == MACHINE_INTID_NONE)
-        return "the GIC has no maintenance interrupt";
-    vgic = found;
-    interrupts_set_private(boot_machine()->gic_maintenance_intid, handle_maintenance);
-    return NULL;
-}
-
 void vgic_init_cpu(void)
 {
     vgic->init_cpu();
@@ -304,8 +288,8 @@ static void unlock_field(struct guest *guest, bool is_frozen, arch_interrupt_sta
         spin_unlock(&guest->arch.irq_lock, state);
 }
 
-mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field,
-                                uint32_t first, uint32_t *value)
+static mx_status_t gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
+                            uint32_t *value)
 {
     arch_interrupt_state_t state;
     bool is_frozen = lock_field(guest, vcpu_id, field, first, &state);
@@ -315,8 +299,8 @@ mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t 
     return status;
 }
 
-mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t field,
-                                 uint32_t first, uint32_t value, uint32_t mask)
+static mx_status_t gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
+                             uint32_t value, uint32_t mask)
 {
     arch_interrupt_state_t state;
     bool is_frozen = lock_field(guest, vcpu_id, field, first, &state);
@@ -326,8 +310,8 @@ mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t
     return status;
 }
 
-mx_status_t arch_guest_gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t vcpu_id,
-                                   uint32_t priority, bool is_enabled)
+static mx_status_t gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t vcpu_id,
+                               uint32_t priority, bool is_enabled)
 {
     arch_interrupt_state_t state;
     mx_status_t status;
@@ -340,7 +324,7 @@ mx_status_t arch_guest_gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t
     return status;
 }
 
-mx_status_t arch_guest_gic_place(struct guest *guest, uint64_t addr)
+static mx_status_t gic_place(struct guest *guest, uint64_t addr)
 {
     uint64_t none = GUEST_NO_PLACE;
 
@@ -353,4 +337,27 @@ mx_status_t arch_guest_gic_place(struct guest *guest, uint64_t addr)
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
                ? MX_OK
                : MX_ERR_BAD_STATE;
+}
+
+// --- the choice of a GIC
+// -----------------------------------------------------------------------------------
+
+static const struct guest_interrupt_ops interrupt_ops = {
+    .read = gic_read, .write = gic_write, .set_message = gic_set_lpi, .place_interface = gic_place};
+
+const char *vgic_init(void)
+{
+    static const struct vgic_ops *const versions[] = {
+        [MACHINE_GIC_NONE] = NULL, [MACHINE_GIC_V2] = &vgic_v2, [MACHINE_GIC_V3] = &vgic_v3};
+    const struct vgic_ops *found = versions[boot_machine()->gic];
+    const char *why = found ? found->init() : "no GIC";
+
+    if (why)
+        return why;
+    if (boot_machine()->gic_maintenance_intid == MACHINE_INTID_NONE)
+        return "the GIC has no maintenance interrupt";
+    vgic = found;
+    guest_set_interrupt_ops(&interrupt_ops);
+    interrupts_set_private(boot_machine()->gic_maintenance_intid, handle_maintenance);
+    return NULL;
 }

@@ -31,15 +31,17 @@ bool arch_guest_accepts_msi(struct guest *guest, uint64_t addr, uint64_t data);
 MX_MUST_CHECK mx_status_t arch_guest_send_msi(struct guest *guest, uint64_t addr, uint64_t data);
 // The line behind such a message goes down, if it is one that has a level; whether it was up. Any context.
 bool arch_guest_lower_line(struct guest *guest, uint64_t addr, uint64_t data);
-// The state of the guest's interrupts for the VMM's models of their controller, as mx_guest_gic_*. NOT_SUPPORTED where the whole
-// controller is the architecture's own. Interrupts enabled, no spinlock held.
-MX_MUST_CHECK mx_status_t arch_guest_gic_read(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
-                                              uint32_t *value);
-MX_MUST_CHECK mx_status_t arch_guest_gic_write(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first,
-                                               uint32_t value, uint32_t mask);
-MX_MUST_CHECK mx_status_t arch_guest_gic_set_lpi(struct guest *guest, uint32_t intid, uint32_t vcpu_id, uint32_t priority,
-                                                 bool is_enabled);
-MX_MUST_CHECK mx_status_t arch_guest_gic_place(struct guest *guest, uint64_t addr);
+// The state of the guest's interrupts for the VMM's models of their controller, as mx_guest_gic_read, write, set_lpi and place. An
+// architecture that has such guests names its functions in arch_hypervisor_init, by guest_set_interrupt_ops. Interrupts enabled, no
+// spinlock held.
+struct guest_interrupt_ops {
+    mx_status_t (*read)(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first, uint32_t *value);
+    mx_status_t (*write)(struct guest *guest, uint32_t vcpu_id, uint32_t field, uint32_t first, uint32_t value,
+                         uint32_t mask);
+    mx_status_t (*set_message)(struct guest *guest, uint32_t number, uint32_t vcpu_id, uint32_t priority,
+                               bool is_enabled);
+    mx_status_t (*place_interface)(struct guest *guest, uint64_t addr);
+};
 
 MX_MUST_CHECK mx_status_t arch_vcpu_init(struct vcpu *vcpu);
 void arch_vcpu_destroy(struct vcpu *vcpu);
