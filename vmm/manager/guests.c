@@ -319,12 +319,36 @@ static mx_status_t fill_record(struct guest_record *record, const char *package,
     return MX_OK;
 }
 
+// NOT_SUPPORTED, with the kernel's reason, on a machine that has no guests at all. A guest's VMM
+// would find out too, but not for a package that is not there, and such a machine may have none.
+static mx_status_t check_machine(struct guest_reply *reply)
+{
+    static const char no_hypervisor[] = "none: ";
+    struct mx_info_system system;
+
+    const mx_status_t status =
+        mx_object_get_info(host.system, MX_INFO_SYSTEM, &system, sizeof(system), NULL);
+    if (status != MX_OK)
+        return guests_refuse(reply, status, "this machine does not tell about itself: %s",
+                             mx_status_string(status));
+    if ((mx_status_t)system.hypervisor_status == MX_OK)
+        return MX_OK;
+    const char *why = system.hypervisor;
+    if (strncmp(why, no_hypervisor, sizeof(no_hypervisor) - 1) == 0)
+        why += sizeof(no_hypervisor) - 1;
+    return guests_refuse(reply, (mx_status_t)system.hypervisor_status,
+                         "this machine cannot start guests: %s", why);
+}
+
 mx_status_t guests_launch(const char *package, uint32_t override_count, const char *overrides,
                           uint32_t override_bytes, const struct guests_waiter *waiter,
                           struct guest_reply *reply)
 {
     if (!overrides_are_sound(override_count, overrides, override_bytes))
         return guests_refuse(reply, MX_ERR_INVALID_ARGS, "malformed overrides");
+    mx_status_t status = check_machine(reply);
+    if (status != MX_OK)
+        return status;
     if (!packages_exists(package))
         return guests_refuse(reply, MX_ERR_NOT_FOUND,
                              "there is no package \"%.*s\"; packages are the folders of /pkg that "
@@ -334,7 +358,7 @@ mx_status_t guests_launch(const char *package, uint32_t override_count, const ch
     if (!record)
         return guests_refuse(reply, MX_ERR_NO_RESOURCES,
                              "there are %u guests already, as many as can be", GUESTS_MAX);
-    mx_status_t status = fill_record(record, package, override_count, overrides, override_bytes);
+    status = fill_record(record, package, override_count, overrides, override_bytes);
     if (status == MX_OK)
         status = begin_run(record);
     if (status != MX_OK) {
