@@ -267,8 +267,8 @@ static void append_kernel(struct image *image, const struct options *options, bo
     struct bytes bytes = file_read(kernel->value);
     if (bytes.size < sizeof(struct zbi_kernel))
         fail("%s: %zu bytes are too few for a kernel", kernel->value, bytes.size);
-    // A whole number of pages with the item's header: what comes behind lies on a page of the container
-    // with or without the kernel.
+    // A whole number of pages with the item's header: what comes behind lies on a page of the
+    // container with or without the kernel.
     size_t size = (bytes.size + ZBI_HEADER_BYTES + BOOTFS_PAGE_BYTES - 1) / BOOTFS_PAGE_BYTES *
                       BOOTFS_PAGE_BYTES -
                   ZBI_HEADER_BYTES;
@@ -377,6 +377,12 @@ static struct bootfs archive_open(const char *path, const struct zbi_item *item)
     return fs;
 }
 
+// A compressed archive, as Zircon's images have them, is data to be carried like any other.
+static bool is_plain_archive(const struct zbi_item *item)
+{
+    return item->type == ZBI_TYPE_BOOTFS && !(item->flags & ZBI_FLAG_COMPRESSED);
+}
+
 static const char *item_name(const struct zbi_item *item, char buffer[16])
 {
     const char *name = zbi_type_name(item->type);
@@ -406,7 +412,7 @@ static void list_item(const char *path, const struct zbi_item *item)
         printf(" %s", quoted);
     }
     printf("\n");
-    if (item->type == ZBI_TYPE_BOOTFS) {
+    if (is_plain_archive(item)) {
         struct bootfs fs = archive_open(path, item);
         list_files(&fs);
     }
@@ -430,7 +436,7 @@ static void verify_item(const char *path, const struct zbi_item *item)
 {
     bool is_kernel = item->type == ZBI_TYPE_KERNEL_X64 || item->type == ZBI_TYPE_KERNEL_ARM64;
 
-    if (item->type == ZBI_TYPE_BOOTFS)
+    if (is_plain_archive(item))
         (void)archive_open(path, item);
     if (item->type == ZBI_TYPE_CMDLINE &&
         (item->size_bytes == 0 || item->payload[item->size_bytes - 1] != '\0'))

@@ -122,3 +122,15 @@ def test_archive_cannot_write_outside_the_folder(mkzbi, inputs):
     mkzbi('extract', '-d', 'out', 'evil',
           error='mkzbi: evil: offset 0x101c: the file name is not a plain relative path')
     assert not (inputs / 'x').exists()
+
+
+def test_compressed_archive_is_carried_but_not_opened(mkzbi, inputs):
+    """Zircon's own images have one."""
+    mkzbi('create', '-o', 'image', 'file=src/a')
+    image = bytearray((inputs / 'image').read_bytes())
+    at = image.index(b'BFSB')
+    image[at + 12] |= 1
+    (inputs / 'image').write_bytes(image)
+    assert 'BOOTFS' in mkzbi('list', 'image')
+    assert mkzbi('verify', 'image').endswith('good\n')
+    mkzbi('extract', '-d', 'out', 'image', error=f'mkzbi: image: offset 0x{at + 32:x}: a compressed archive is not supported')
