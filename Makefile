@@ -132,11 +132,14 @@ include boot/boot.mk
 -include tests/system/system.mk
 include user/user.mk
 
-PACKAGES ?= linux_guest
+PACKAGES ?= linux_guest zircon_guest
 PACKAGE_DIRS := $(addprefix $B/packages/,$(PACKAGES))
 $B/packages/%: packages/%/build scripts/mkpackage.sh scripts/mksysroot.sh $(wildcard packages/*/init/*)
 	mkdir -p $(@D)
 	$< $(ARCH) $@ && touch $@
+
+# Machina as its own guest.
+$B/packages/zircon_guest: $H/mkzbi $B/machina.kernel $(USER_BINARIES) scripts/mkzircon.sh
 
 $B/machina.zbi: $H/mkzbi $(USER_BINARIES) $(PACKAGE_DIRS)
 	$H/mkzbi create -o $@ --dir bin=$B/bin $(foreach p,$(PACKAGES),--dir pkg/$p=$B/packages/$p)

@@ -4,6 +4,7 @@
 #   scripts/mkpackage.sh --kernel FILE [OPTION]... OUT
 #
 #   --kernel FILE       bzImage or uncompressed ELF (x64), Image or Image.gz (arm64)
+#   --zircon FILE       a Zircon boot image with its kernel, in the place of --kernel (scripts/mkzircon.sh checks it first)
 #   --uncompressed      take the uncompressed kernel out of the compressed one: the guest starts faster
 #   --ramdisk FILE      initial ramdisk
 #   --dtb-overlay FILE  device tree overlay (arm64), as dtc -@ makes it
@@ -95,7 +96,7 @@ add_disk()
     add_block "$added,$mode"
 }
 
-kernel= uncompressed=false out=
+kernel= kernel_key=kernel uncompressed=false out=
 while [ $# -gt 0 ]; do
     case $1 in
     --uncompressed)
@@ -103,7 +104,7 @@ while [ $# -gt 0 ]; do
         shift
         continue
         ;;
-    --kernel | --ramdisk | --dtb-overlay | --block | --cmdline | --cpus | --memory | --set)
+    --kernel | --zircon | --ramdisk | --dtb-overlay | --block | --cmdline | --cpus | --memory | --set)
         [ $# -ge 2 ] || fail "$1 needs a value"
         ;;
     -*) usage ;;
@@ -115,7 +116,10 @@ while [ $# -gt 0 ]; do
         ;;
     esac
     case $1 in
-    --kernel) kernel=$2 ;;
+    --kernel | --zircon)
+        [ -z "$kernel" ] || fail "$1: a second kernel; one of --kernel and --zircon is possible"
+        kernel=$2 kernel_key=${1#--}
+        ;;
     --ramdisk | --dtb-overlay)
         add_file "$1" "$2"
         set_key "${1#--}" "$added"
@@ -154,8 +158,8 @@ if $uncompressed; then
     "$top/scripts/extract-vmlinux" "$kernel" "$work/vmlinux"
     kernel=$work/vmlinux
 fi
-add_file --kernel "$kernel"
-config=$(printf '%s' "$config" | jq --arg value "$added" '{kernel: $value} + .')
+add_file "--$kernel_key" "$kernel"
+config=$(printf '%s' "$config" | jq --arg key "$kernel_key" --arg value "$added" '{($key): $value} + .')
 # A single disk is written as a text.
 printf '%s' "$config" | jq --indent 4 'if (.block | length) == 1 then .block |= .[0] else . end' \
     >"$work/data/guest.cfg"

@@ -4,7 +4,8 @@
   fast_guest    the same with its kernel uncompressed (on x86-64 started by the PVH entry) and test disks beside its root
   gzip_guest    arm64: linux_guest with its kernel as a gzip file
   tiny_guest    guests/tiny_guest.c, which does one thing and starts in no time
-  bad_*         packages with one fault each (bad_packages.py)
+  zircon_guest  the product's: Machina in Machina
+  bad_*         packages with one fault each (bad_packages.py, bad_zircon_packages.py)
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from harness.guests import LinuxGuest
 from harness.paths import TOP
 
 import bad_packages
+import bad_zircon_packages
 
 SECTOR_BYTES = 512
 PATTERN_SECTORS = 2048
@@ -98,6 +100,7 @@ def make_packages(arch, product, folder):
     if arch == 'arm64':
         make_gzip_guest(product, folder / 'gzip_guest')
     bad_packages.make_all(product, folder)
+    bad_zircon_packages.make_all(arch, folder)
 
 
 @pytest.fixture(scope='session')
@@ -110,11 +113,12 @@ def images(request):
     packages = folder / 'packages'
     stamp = folder / 'fingerprint'
     now = fingerprint(product / 'data/guest.cfg', product / 'data/vmlinuz', *GUESTS.glob('**/*.*'),
-                      *(TOP / 'tests/integration').glob('*.py'))
+                      *(TOP / 'tests/integration').glob('*.py'), TOP / 'tests/harness/zbi.py')
     if not stamp.exists() or stamp.read_text() != now:
         make_packages(arch, product, packages)
         stamp.write_text(now)
-    options = ['--dir', f'bin={build}/bin', '--dir', f'pkg/linux_guest={product}']
+    options = ['--dir', f'bin={build}/bin', '--dir', f'pkg/linux_guest={product}',
+               '--dir', f'pkg/zircon_guest={build}/packages/zircon_guest']
     for package in sorted(path for path in packages.iterdir() if path.is_dir()):
         options += ['--dir', f'pkg/{package.name}={package}']
     run_tool(TOP / 'build/host/mkzbi', 'create', '-o', folder / 'machina.zbi.new', *options)
