@@ -153,6 +153,25 @@ TEST(an_interrupt_that_is_bound_gives_packets)
     pci_revoke_function(&host, function, &grant);
 }
 
+TEST(messages_come_without_being_acknowledged)
+{
+    const struct pci_function *function;
+    struct mx_port_packet packet;
+    struct pci_grant grant;
+    mx_handle_t port;
+
+    ASSERT_TRUE(start_edu(false, &function, &grant));
+    ASSERT_OK(mx_port_create(&port));
+    EXPECT_OK(mx_interrupt_bind(grant.device.interrupt, port, 77));
+    for (uint32_t i = 0; i < 3; i++) {
+        *reg(&grant.device, EDU_RAISE) = 1;
+        ASSERT_OK(mx_port_wait(port, deadline_after(MX_SEC(10)), &packet));
+        *reg(&grant.device, EDU_ACKNOWLEDGE) = 1;
+    }
+    close_handle(port);
+    pci_revoke_function(&host, function, &grant);
+}
+
 TEST(a_device_reads_and_writes_memory)
 {
     const struct pci_function *function;

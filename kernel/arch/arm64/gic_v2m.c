@@ -14,7 +14,7 @@
 
 static uint64_t frame_base;
 static uint32_t first_intid, intid_count;
-static bool is_taken[GIC_INTID_SPI_END];
+bool gic_v2m_is_taken[LPI_IRQ_BASE];
 
 static bool init(const struct machine_tree *machine, const struct arm64_cpu *boot_cpu,
                  const char **why)
@@ -42,10 +42,11 @@ static mx_status_t take(uint32_t requester, uint32_t *irq, struct mx_interrupt_m
 {
     (void)requester;
     for (uint32_t intid = first_intid; intid < first_intid + intid_count; intid++) {
-        if (is_taken[intid])
+        if (gic_v2m_is_taken[intid])
             continue;
-        is_taken[intid] = true;
         interrupts_configure_edge(intid);
+        gic_v2m_is_taken[intid] = true;
+        gic->set_enabled(intid, true);
         *irq = intid;
         *message = (struct mx_interrupt_message){.address = frame_base + V2M_SETSPI, .data = intid};
         return MX_OK;
@@ -55,8 +56,8 @@ static mx_status_t take(uint32_t requester, uint32_t *irq, struct mx_interrupt_m
 
 static void give_back(uint32_t irq)
 {
-    arch_interrupt_mask(irq);
-    is_taken[irq] = false;
+    gic->set_enabled(irq, false);
+    gic_v2m_is_taken[irq] = false;
 }
 
 const struct message_ops gic_v2m = {

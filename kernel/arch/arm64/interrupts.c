@@ -82,16 +82,17 @@ void interrupts_configure_edge(uint32_t intid)
     configure(intid, true);
 }
 
-// LPIs stay enabled: each comes once for each message.
+// Messages stay enabled: each comes once for each time that it was sent, and is nobody's to hold
+// up.
 void arch_interrupt_mask(uint32_t irq)
 {
-    if (irq < LPI_IRQ_BASE)
+    if (!message_interrupts_has(irq))
         gic->set_enabled(irq, false);
 }
 
 void arch_interrupt_unmask(uint32_t irq)
 {
-    if (irq < LPI_IRQ_BASE)
+    if (!message_interrupts_has(irq))
         gic->set_enabled(irq, true);
 }
 

@@ -26,6 +26,12 @@ struct message_ops {
 };
 
 extern const struct message_ops gic_v2m, gic_its;
+extern bool gic_v2m_is_taken[LPI_IRQ_BASE]; // by INTID
 
 // On the boot CPU, when its interface is set up.
 void message_interrupts_init(void);
+// Whether the number is a message's: an LPI, or an SPI that is taken as one.
+static inline bool message_interrupts_has(uint32_t irq)
+{
+    return irq >= LPI_IRQ_BASE || gic_v2m_is_taken[irq];
+}
