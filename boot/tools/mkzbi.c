@@ -297,23 +297,30 @@ static _Noreturn void fail_plan(mx_status_t status, const char *name)
     fail("\"%s\": the name is given twice, or is a directory as well", name);
 }
 
-static void append_files(struct image *image, struct file_list *list, bool with_crc)
+static struct bytes make_archive(struct file_list *list)
 {
     size_t size, bad_index;
 
-    if (list->count == 0)
-        return;
     qsort(list->files, list->count, sizeof list->files[0], compare_names);
     mx_status_t status = bootfs_plan(list->files, list->count, &size, &bad_index);
     if (status != MX_OK)
         fail_plan(status, list->files[bad_index].name);
     uint8_t *archive = allocate(size);
     bootfs_write(list->files, list->count, archive, size);
-    image_reserve(image, size);
+    return (struct bytes){archive, size};
+}
+
+static void append_files(struct image *image, struct file_list *list, bool with_crc)
+{
+    if (list->count == 0)
+        return;
+    struct bytes archive = make_archive(list);
+    image_reserve(image, archive.size);
     if (zbi_append_padding(image->data, image->capacity, BOOTFS_PAGE_BYTES) != MX_OK)
         fail("the image is larger than 4 GiB");
-    image_append(image, ZBI_TYPE_BOOTFS, (uint32_t)size, archive, size, with_crc);
-    free(archive);
+    image_append(image, ZBI_TYPE_BOOTFS, (uint32_t)archive.size, archive.data, archive.size,
+                 with_crc);
+    free(archive.data);
 }
 
 static void collect_files(struct file_list *list, const struct options *options)
@@ -327,6 +334,14 @@ static void collect_files(struct file_list *list, const struct options *options)
     }
     for (size_t i = 0; i < options->argument_count; i++)
         add_pair(list, options->arguments[i], "");
+}
+
+static void free_files(struct file_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        free((void *)(uintptr_t)list->files[i].name);
+        free((void *)(uintptr_t)list->files[i].data);
+    }
 }
 
 static int create(const struct options *options)
@@ -345,11 +360,24 @@ static int create(const struct options *options)
     append_cmdlines(&image, options, with_crc);
     append_files(&image, &list, with_crc);
     file_replace(output->value, image.data, zbi_size(image.data, image.capacity));
-    for (size_t i = 0; i < list.count; i++) {
-        free((void *)(uintptr_t)list.files[i].name);
-        free((void *)(uintptr_t)list.files[i].data);
-    }
+    free_files(&list);
     free(image.data);
+    return 0;
+}
+
+// The file archive alone, as a package partition holds it.
+static int archive(const struct options *options)
+{
+    static struct file_list list;
+    const struct option_match *output = options_get(options, "output", 0);
+
+    if (!output)
+        fail("archive: say where the archive goes: -o FILE");
+    collect_files(&list, options);
+    struct bytes bytes = make_archive(&list);
+    file_replace(output->value, bytes.data, bytes.size);
+    free_files(&list);
+    free(bytes.data);
     return 0;
 }
 
@@ -518,6 +546,12 @@ static const struct option create_options[] = {
     {"crc", 0, OPTION_FLAG, false, NULL, "give each item a checksum", 0, 0},
 };
 
+static const struct option archive_options[] = {
+    {"output", 'o', OPTION_TEXT, false, "FILE", "the archive to write", 0, 0},
+    {"files", 'f', OPTION_TEXT, true, "MANIFEST", "files from a list of DEST=SRC lines", 0, 0},
+    {"dir", 'd', OPTION_TEXT, true, "DEST=DIR", "all files below a directory", 0, 0},
+};
+
 static const struct option extract_options[] = {
     {"directory", 'd', OPTION_TEXT, false, "DIR", "where the files go", 0, 0},
     {"items", 'i', OPTION_FLAG, false, NULL, "write each item's payload instead", 0, 0},
@@ -534,6 +568,10 @@ static const struct {
      create,
      {"mkzbi create", "Makes a boot image. An argument stores the file SRC as DEST.", "DEST=SRC...",
       0, OPTIONS_ARGUMENTS_MAX, create_options, COUNT(create_options)}},
+    {"archive",
+     archive,
+     {"mkzbi archive", "Makes a file archive alone, for a package partition.", "DEST=SRC...", 0,
+      OPTIONS_ARGUMENTS_MAX, archive_options, COUNT(archive_options)}},
     {"list", list, {"mkzbi list", "Lists items and files.", "IMAGE", 1, 1, NULL, 0}},
     {"extract",
      extract,

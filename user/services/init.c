@@ -42,15 +42,16 @@ struct seat {
 };
 
 static struct {
-    mx_handle_t job;      // the root job
-    mx_handle_t resource; // the root resource
-    mx_handle_t system;   // MX_RESOURCE_SYSTEM
-    mx_handle_t console;  // the console service's control channel
-    mx_handle_t screen;   // the screen's; MX_HANDLE_INVALID without one
-    mx_handle_t
-        terminal; // where machina.run's program is: the serial port, or the screen's first console
+    mx_handle_t job;       // the root job
+    mx_handle_t resource;  // the root resource
+    mx_handle_t system;    // MX_RESOURCE_SYSTEM
+    mx_handle_t console;   // the console service's control channel
+    mx_handle_t screen;    // the screen's; MX_HANDLE_INVALID without one
+    mx_handle_t terminal;  // where machina.run's program is: serial port or screen's first console
     mx_handle_t guests;    // a channel to the guest manager; MX_HANDLE_INVALID without one
     mx_handle_t keyboards; // where keyboards' drivers connect; MX_HANDLE_INVALID without a screen
+    mx_handle_t disks;     // for the guest manager: a channel to the disk service
+    mx_handle_t disk_devices; // for the device manager: where it announces disks
     struct seat seats[1 + SCREEN_SHELLS];
     size_t seat_count;
 } init;
@@ -369,6 +370,7 @@ static void start_guest_manager(void)
         {MX_STARTUP_RESOURCE, MX_RESOURCE_HYPERVISOR, make_resource(MX_RESOURCE_HYPERVISOR, 0, 0)},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM,
          copy_with(init.system, MX_RIGHT_INSPECT | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
+        {MX_STARTUP_SERVICE, MX_SERVICE_DISKS, init.disks},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
     };
@@ -394,11 +396,34 @@ static void start_device_manager(void)
         {MX_STARTUP_RESOURCE, MX_RESOURCE_DMA, make_resource(MX_RESOURCE_DMA, 0, 0)},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM,
          copy_with(init.system, MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER)},
+        {MX_STARTUP_SERVICE, MX_SERVICE_DISKS, init.disk_devices},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
         {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_channel()},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
     };
 
+    if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
+        MX_OK)
+        handle_close(process);
+}
+
+// It hears of disks from the device manager, and is asked for files by the guest manager.
+static void start_disk_service(void)
+{
+    static const char *const argv[] = {"disk_service"};
+    mx_handle_t process, devices, client;
+
+    if (!report("channel", mx_channel_create(&init.disk_devices, &devices)))
+        return;
+    if (!report("channel", mx_channel_create(&init.disks, &client))) {
+        handle_close(devices);
+        return;
+    }
+    const struct process_handle handles[] = {
+        {MX_STARTUP_SERVICE, MX_SERVICE_DISKS, devices},
+        {MX_STARTUP_CONTROL, 0, client},
+        {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_TRANSFER)},
+    };
     if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
         MX_OK)
         handle_close(process);
@@ -557,6 +582,7 @@ int main(int argc, char **argv)
     if (init.console == MX_HANDLE_INVALID && init.screen == MX_HANDLE_INVALID)
         return 1;
     start_ps2_keyboard();
+    start_disk_service();
     start_guest_manager();
     if (argc < 2 || !boot_option_find(argv[1], "machina.devices", run, sizeof(run)) ||
         strcmp(run, "no") != 0)

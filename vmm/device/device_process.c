@@ -40,15 +40,14 @@ mx_status_t device_process_number(int argc, char **argv, int index, uint64_t *va
 
 static mx_status_t map_ram(struct device_process *process, uint64_t low_bytes, uint64_t high_bytes)
 {
-    const mx_handle_t ram = startup_handle_take(DEVICE_STARTUP_RAM, 0);
     uint64_t address = 0;
 
+    process->ram = startup_handle_take(DEVICE_STARTUP_RAM, 0);
     if (high_bytes > UINT64_MAX - low_bytes)
         return MX_ERR_INVALID_ARGS;
     mx_status_t status =
         mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0), MX_MAP_READ | MX_MAP_WRITE,
-                      ram, 0, low_bytes + high_bytes, &address);
-    handle_close(ram);
+                      process->ram, 0, low_bytes + high_bytes, &address);
     if (status == MX_OK)
         status =
             guest_memory_add_region(&process->memory, 0, low_bytes, (void *)(uintptr_t)address);

@@ -34,6 +34,8 @@ struct device_process {
     struct device_host host;
     struct guest_memory memory;
     const struct device_process_ops *ops;
+    mx_handle_t ram; // the object behind `memory`, mapped in one piece; a device that does not hand
+                     // it on closes it
     mx_handle_t port;
     mx_handle_t channel;
     mx_handle_t log;

@@ -15,7 +15,8 @@
     (MX_STARTUP_USER + 1) // doorbells; the process adds what else it waits for
 #define DEVICE_STARTUP_IRQ (MX_STARTUP_USER + 2) // arg: queue index or VIRTIO_SOURCE_CONFIG
 #define DEVICE_STARTUP_BACKEND \
-    (MX_STARTUP_USER + 3) // what the device stands for: a disk's memory object
+    (MX_STARTUP_USER +         \
+     3) // what the device stands for: a disk's memory object, or its extent's channel
 
 // Arguments: program name, bytes of RAM at address 0, bytes of RAM at 4 GiB (behind the former in
 // the memory object), and then the device's own, below. Numbers are decimal.
@@ -25,7 +26,10 @@ enum device_argument {
     DEVICE_ARGUMENT_OWN = 3,
 };
 
-// virtio-block: mode (BLOCK_MODE_*), bytes of the disk, number of queues, name for GET_ID
+// virtio-block: mode (BLOCK_MODE_*), bytes of the disk, number of queues, name for GET_ID, kind of
+// the back end (BLOCK_KIND_*)
+#define BLOCK_KIND_MEMORY     "memory"
+#define BLOCK_KIND_EXTENT     "extent" // <machina_user/block.h>
 #define BLOCK_MODE_READ_ONLY  "ro"
 #define BLOCK_MODE_READ_WRITE "rw"
 #define BLOCK_MODE_VOLATILE   "volatile"

@@ -1,5 +1,5 @@
-// The block device's process: a disk on a memory object, which is a file of the package or a RAM
-// disk.
+// The block device's process: a disk on a memory object, which is a file of the boot image's
+// package or a RAM disk, or on an extent of one of the host's disks.
 #include "vmm/virtio/block.h"
 
 #include <string.h>
@@ -10,9 +10,11 @@
 #include <machina_user/startup.h>
 
 #include "vmm/device/device_process.h"
+#include "vmm/device/extent_backend.h"
 
 static struct block_backend_memory disk;
 static struct block_backend_volatile overlay;
+static struct extent_backend extent;
 
 static mx_status_t map_disk(uint64_t size_bytes, bool is_writable)
 {
@@ -31,22 +33,41 @@ static mx_status_t map_disk(uint64_t size_bytes, bool is_writable)
     return status;
 }
 
-static mx_status_t open_backend(const char *mode, uint64_t size_bytes, struct block_backend **out)
+static mx_status_t open_extent(const struct device_process *process, uint64_t size_bytes,
+                               bool is_writable)
+{
+    const struct guest_memory *memory = &process->memory;
+    uint64_t ram_bytes = 0;
+
+    for (size_t i = 0; i < memory->region_count; i++)
+        ram_bytes += memory->regions[i].size_bytes;
+    return extent_backend_init(&extent, startup_handle_take(DEVICE_STARTUP_BACKEND, 0), size_bytes,
+                               !is_writable, process->ram, memory->regions[0].host, ram_bytes);
+}
+
+static mx_status_t open_backend(const struct device_process *process, const char *mode,
+                                const char *kind, uint64_t size_bytes,
+                                struct virtio_block_config *config)
 {
     const bool is_volatile = strcmp(mode, BLOCK_MODE_VOLATILE) == 0;
     const bool is_writable = strcmp(mode, BLOCK_MODE_READ_WRITE) == 0;
-    const mx_status_t status = map_disk(size_bytes, is_writable);
+    const bool is_extent = strcmp(kind, BLOCK_KIND_EXTENT) == 0;
+    struct block_backend *base = is_extent ? &extent.backend : &disk.backend;
+    const mx_status_t status = is_extent ? open_extent(process, size_bytes, is_writable)
+                                         : map_disk(size_bytes, is_writable);
 
-    *out = is_volatile ? &overlay.backend : &disk.backend;
+    if (is_extent)
+        config->block_bytes = extent.client.block_bytes;
+    config->backend = is_volatile ? &overlay.backend : base;
     if (status != MX_OK || !is_volatile)
         return status;
     // The guest's job limits the memory; a disk cannot need more than its own size, in whole
     // clusters.
-    return block_backend_volatile_init(&overlay, &disk.backend,
-                                       size_bytes + BLOCK_BACKEND_CLUSTER_BYTES);
+    return block_backend_volatile_init(&overlay, base, size_bytes + BLOCK_BACKEND_CLUSTER_BYTES);
 }
 
-static mx_status_t open_disk(int argc, char **argv, struct virtio_block *block)
+static mx_status_t open_disk(const struct device_process *process, int argc, char **argv,
+                             struct virtio_block *block)
 {
     struct virtio_block_config config = {.block_bytes = VIRTIO_BLOCK_SECTOR_BYTES};
     uint64_t size_bytes, queue_count;
@@ -54,10 +75,11 @@ static mx_status_t open_disk(int argc, char **argv, struct virtio_block *block)
 
     if (status == MX_OK)
         status = device_process_number(argc, argv, DEVICE_ARGUMENT_OWN + 2, &queue_count);
-    if (status == MX_OK && (queue_count > VIRTIO_QUEUES_MAX || argc <= DEVICE_ARGUMENT_OWN + 3))
+    if (status == MX_OK && (queue_count > VIRTIO_QUEUES_MAX || argc <= DEVICE_ARGUMENT_OWN + 4))
         status = MX_ERR_INVALID_ARGS;
     if (status == MX_OK)
-        status = open_backend(argv[DEVICE_ARGUMENT_OWN], size_bytes, &config.backend);
+        status = open_backend(process, argv[DEVICE_ARGUMENT_OWN], argv[DEVICE_ARGUMENT_OWN + 4],
+                              size_bytes, &config);
     if (status != MX_OK)
         return status;
     config.queue_count = (uint16_t)queue_count;
@@ -72,7 +94,7 @@ int main(int argc, char **argv)
     mx_status_t status = device_process_init(&process, argc, argv);
 
     if (status == MX_OK)
-        status = open_disk(argc, argv, &block);
+        status = open_disk(&process, argc, argv, &block);
     if (status != MX_OK)
         return device_process_fail(&process, "virtio-block: cannot start", status);
     return device_process_run(&process, &block.device, NULL);

@@ -351,7 +351,8 @@ mx_status_t guests_launch(const char *package, uint32_t override_count, const ch
         return status;
     if (!packages_exists(package))
         return guests_refuse(reply, MX_ERR_NOT_FOUND,
-                             "there is no package \"%.*s\"; packages are the folders of /pkg that "
+                             "there is no package \"%.*s\"; packages are the folders of /pkg, here "
+                             "or on a disk, that "
                              "have a data/guest.cfg",
                              GUEST_NAME_SIZE, package);
     struct guest_record *record = add_record();
@@ -397,16 +398,20 @@ static void make_printable(char *text, size_t size_bytes)
 static void answer_open(struct guest_record *record, const struct vmm_open *request,
                         struct vmm_reply *reply, mx_handle_t *handle)
 {
+    bool is_extent = false;
+
     if (record->open_count++ >= OPENS_MAX)
         reply->status = MX_ERR_NO_RESOURCES;
     else if (!memchr(request->path, '\0', sizeof(request->path)))
         reply->status = MX_ERR_BAD_PATH;
     else if (request->file_kind == VMM_FILE_PACKAGE)
-        reply->status = packages_open(record->package, request->path, handle, &reply->size_bytes);
+        reply->status = packages_open(record->package, request->path, request->is_writable != 0,
+                                      handle, &is_extent, &reply->size_bytes);
     else if (request->file_kind == VMM_FILE_DEVICE)
         reply->status = packages_open_device(request->path, handle, &reply->size_bytes);
     else
         reply->status = MX_ERR_INVALID_ARGS;
+    reply->is_extent = is_extent;
     if (reply->status != MX_OK)
         *handle = MX_HANDLE_INVALID;
 }

@@ -286,6 +286,7 @@ int main(void)
         .launched = launched,
     };
     guests_init(&host);
+    packages_use_disks(startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_DISKS));
     add_client(startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_GUEST_MANAGER));
     for (;;)
         serve_one();

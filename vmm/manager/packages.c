@@ -6,7 +6,9 @@
 
 #include <machina/syscalls.h>
 
+#include <machina_user/disk_service.h>
 #include <machina_user/files.h>
+#include <machina_user/process.h>
 
 #include "boot/bootfs.h"
 
@@ -15,6 +17,58 @@
 
 #define FILE_RIGHTS \
     (MX_RIGHT_READ | MX_RIGHT_MAP | MX_RIGHT_INSPECT | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)
+
+// The manager serves its guests while it does not wait: a disk service that looks at a slow disk is
+// not waited for long.
+#define DISKS_TIMEOUT MX_SEC(5)
+
+static mx_handle_t disks;
+
+void packages_use_disks(mx_handle_t service)
+{
+    disks = service;
+}
+
+static mx_status_t ask_disks(struct disk_request *request, struct disk_reply *reply,
+                             mx_handle_t *handle)
+{
+    struct mx_channel_call_args args = {.request_bytes = request,
+                                        .reply_bytes = reply,
+                                        .reply_handles = handle,
+                                        .request_size_bytes = sizeof(*request),
+                                        .reply_capacity_bytes = sizeof(*reply),
+                                        .reply_handle_capacity = 1};
+
+    *handle = MX_HANDLE_INVALID;
+    if (disks == MX_HANDLE_INVALID)
+        return MX_ERR_NOT_FOUND;
+    mx_status_t status = mx_channel_call(disks, &args, mx_clock_get_monotonic() + DISKS_TIMEOUT);
+    if (status != MX_OK)
+        return status;
+    if (args.reply_size_bytes < offsetof(struct disk_reply, names) ||
+        reply->count > GUEST_PACKAGES_MAX ||
+        args.reply_size_bytes !=
+            offsetof(struct disk_reply, names) + reply->count * sizeof(reply->names[0]))
+        return MX_ERR_IO_DATA_INTEGRITY;
+    return reply->status;
+}
+
+static mx_status_t open_on_disk(const char *package, const char *path, bool is_writable,
+                                mx_handle_t *channel, uint64_t *size_bytes)
+{
+    static struct disk_reply reply;
+    struct disk_request request = {.operation = DISK_OPEN, .is_writable = is_writable};
+
+    if (strlen(path) >= sizeof(request.path))
+        return MX_ERR_BAD_PATH;
+    snprintf(request.package, sizeof(request.package), "%s", package);
+    snprintf(request.path, sizeof(request.path), "%s", path);
+    mx_status_t status = ask_disks(&request, &reply, channel);
+    *size_bytes = reply.size_bytes;
+    if (status == MX_OK && *channel == MX_HANDLE_INVALID)
+        return MX_ERR_IO_DATA_INTEGRITY;
+    return status;
+}
 
 bool packages_is_name(const char *name)
 {
@@ -38,7 +92,7 @@ static mx_status_t package_path(const char *package, const char *path, char full
     return length < FILES_PATH_BYTES ? MX_OK : MX_ERR_BAD_PATH;
 }
 
-bool packages_exists(const char *name)
+static bool is_in_boot_image(const char *name)
 {
     const struct bootfs *archive;
     struct bootfs_file file;
@@ -48,7 +102,21 @@ bool packages_exists(const char *name)
            bootfs_find(archive, path, &file) == MX_OK;
 }
 
-void packages_list(struct guest_packages_reply *reply)
+bool packages_exists(const char *name)
+{
+    mx_handle_t channel;
+    uint64_t size_bytes;
+
+    if (is_in_boot_image(name))
+        return true;
+    if (!packages_is_name(name) ||
+        open_on_disk(name, CONFIG_FILE, false, &channel, &size_bytes) != MX_OK)
+        return false;
+    handle_close(channel);
+    return true;
+}
+
+static void list_boot_image(struct guest_packages_reply *reply)
 {
     const struct bootfs *archive;
     struct bootfs_cursor cursor = {0};
@@ -63,9 +131,32 @@ void packages_list(struct guest_packages_reply *reply)
             continue;
         memcpy(name, child.name, child.name_length);
         name[child.name_length] = '\0';
-        if (packages_exists(name))
+        if (is_in_boot_image(name))
             reply->count++;
     }
+}
+
+static void list_disks(struct guest_packages_reply *reply)
+{
+    static struct disk_reply answer;
+    struct disk_request request = {.operation = DISK_PACKAGES};
+    mx_handle_t handle;
+
+    if (ask_disks(&request, &answer, &handle) != MX_OK)
+        return;
+    handle_close(handle);
+    for (uint32_t i = 0; i < answer.count && reply->count < GUEST_PACKAGES_MAX; i++) {
+        char *name = answer.names[i];
+        name[GUEST_NAME_SIZE - 1] = '\0';
+        if (packages_is_name(name) && !is_in_boot_image(name))
+            memcpy(reply->names[reply->count++], name, GUEST_NAME_SIZE);
+    }
+}
+
+void packages_list(struct guest_packages_reply *reply)
+{
+    list_boot_image(reply);
+    list_disks(reply);
 }
 
 static mx_status_t open_with_rights(const char *path, mx_rights_t rights, mx_handle_t *vmo,
@@ -87,13 +178,22 @@ static mx_status_t open_with_rights(const char *path, mx_rights_t rights, mx_han
     return closed == MX_OK ? status : closed;
 }
 
-mx_status_t packages_open(const char *package, const char *path, mx_handle_t *vmo,
-                          uint64_t *size_bytes)
+mx_status_t packages_open(const char *package, const char *path, bool is_writable,
+                          mx_handle_t *file, bool *is_extent, uint64_t *size_bytes)
 {
-    char full[FILES_PATH_BYTES];
-    const mx_status_t status = package_path(package, path, full);
+    char full[FILES_PATH_BYTES], relative[FILES_PATH_BYTES];
+    mx_status_t status = package_path(package, path, full);
 
-    return status == MX_OK ? open_with_rights(full, FILE_RIGHTS, vmo, size_bytes) : status;
+    if (status == MX_OK)
+        status = files_clean_path(path, relative);
+    if (status != MX_OK)
+        return status;
+    *is_extent = !is_in_boot_image(package);
+    if (*is_extent)
+        return open_on_disk(package, relative, is_writable, file, size_bytes);
+    if (is_writable)
+        return MX_ERR_ACCESS_DENIED;
+    return open_with_rights(full, FILE_RIGHTS, file, size_bytes);
 }
 
 mx_status_t packages_open_device(const char *name, mx_handle_t *vmo, uint64_t *size_bytes)

@@ -1,4 +1,6 @@
-// Guest packages in the boot image: the folders of pkg/, each with a data/guest.cfg.
+// Guest packages: the folders of pkg/, each with a data/guest.cfg, in the boot image and in package
+// partitions of disks (machina_user/disk_service.h). Of two with the same name the boot image's
+// counts.
 #pragma once
 
 #include <stdbool.h>
@@ -7,15 +9,18 @@
 
 #include <machina_user/guest_manager.h>
 
+// The channel to the disk service, or MX_HANDLE_INVALID.
+void packages_use_disks(mx_handle_t service);
 // Whether a name could be a package's: one path component, no longer than GUEST_NAME_SIZE allows.
 bool packages_is_name(const char *name);
 bool packages_exists(const char *name);
 void packages_list(struct guest_packages_reply *reply);
 
-// A memory object with the file, for reading and mapping; to be closed. NOT_FOUND. BAD_PATH: one
-// that leaves the package.
-MX_MUST_CHECK mx_status_t packages_open(const char *package, const char *path, mx_handle_t *vmo,
-                                        uint64_t *size_bytes);
+// A memory object with the file, for reading and mapping, or if *is_extent the channel of its
+// extent; to be closed. NOT_FOUND. BAD_PATH: one that leaves the package. ACCESS_DENIED:
+// `is_writable`, of the boot image.
+MX_MUST_CHECK mx_status_t packages_open(const char *package, const char *path, bool is_writable,
+                                        mx_handle_t *file, bool *is_extent, uint64_t *size_bytes);
 // The same for a device program, which may be executed too. NOT_FOUND: not one of them.
 MX_MUST_CHECK mx_status_t packages_open_device(const char *name, mx_handle_t *vmo,
                                                uint64_t *size_bytes);

@@ -21,7 +21,7 @@ enum vmm_message_kind {
     VMM_LAUNCH = 1,
     VMM_POWER_BUTTON = 2,
     VMM_ATTACH = 3, // handle: the stream
-    VMM_OPEN = 16,  // reply: size, and the memory object as handle
+    VMM_OPEN = 16,  // reply: size, and the memory object or the extent as handle
     VMM_RESERVE = 17,
     VMM_RUNNING = 18, // handle: the guest, to look at
     VMM_ENDED = 19,   // handle: the stream attached to its serial port, if one is
@@ -61,8 +61,8 @@ enum vmm_file_kind {
 // NOT_FOUND: no such file. BAD_PATH: one that no package can have.
 struct vmm_open {
     struct vmm_header header;
-    uint32_t file_kind; // enum vmm_file_kind
-    uint32_t reserved;
+    uint32_t file_kind;   // enum vmm_file_kind
+    uint32_t is_writable; // of a package on a disk; else it is read-only
     char path[VMM_PATH_SIZE];
 };
 _Static_assert(sizeof(struct vmm_open) == 272, "protocol");
@@ -80,7 +80,8 @@ _Static_assert(sizeof(struct vmm_reserve) == 32, "protocol");
 struct vmm_reply {
     struct vmm_header header;
     mx_status_t status;
-    uint32_t reserved;
+    uint32_t
+        is_extent; // OPEN: the handle is a channel of <machina_user/block.h>: the file is on a disk
     uint64_t size_bytes;              // OPEN
     char message[GUEST_MESSAGE_SIZE]; // what is wrong, when status is not MX_OK
 };

@@ -7,6 +7,7 @@
 
 #include <machina/syscalls.h>
 
+#include <machina_user/block_client.h>
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
 
@@ -25,21 +26,57 @@ static mx_status_t say(mx_status_t status, char *message, size_t message_bytes, 
     return status;
 }
 
+// A memory object, or the channel of an extent.
+struct opened_file {
+    mx_handle_t handle;
+    bool is_extent;
+    uint64_t size_bytes;
+};
+
 static mx_status_t open_file(struct guest *guest, const char *key, const char *path,
-                             mx_handle_t *vmo, uint64_t *size_bytes, char *message,
+                             bool is_writable, struct opened_file *file, char *message,
                              size_t message_bytes)
 {
-    const mx_status_t status = manager_open(guest, VMM_FILE_PACKAGE, path, vmo, size_bytes);
+    const mx_status_t status = manager_open(guest, VMM_FILE_PACKAGE, path, is_writable,
+                                            &file->handle, &file->is_extent, &file->size_bytes);
 
     if (status == MX_ERR_NOT_FOUND)
         return say(status, message, message_bytes, key, path,
                    "there is no such file in the package");
+    if (status == MX_ERR_ACCESS_DENIED && is_writable)
+        return say(MX_ERR_NOT_SUPPORTED, message, message_bytes, key, path,
+                   "a file of the boot image cannot be written; use ro or volatile");
     if (status != MX_OK)
         return say(status, message, message_bytes, key, path, mx_status_string(status));
-    if (*size_bytes > 0)
+    if (file->size_bytes > 0)
         return MX_OK;
-    handle_close(*vmo);
+    handle_close(file->handle);
     return say(MX_ERR_INVALID_ARGS, message, message_bytes, key, path, "the file is empty");
+}
+
+// Reads an extent into memory of its own.
+static mx_status_t read_extent(struct opened_file *file)
+{
+    struct block_client client;
+    uint64_t whole;
+    uint32_t memory;
+    mx_handle_t vmo = MX_HANDLE_INVALID;
+    mx_status_t status = block_client_open(&client, file->handle);
+
+    if (status == MX_OK && client.size_bytes < file->size_bytes)
+        status = MX_ERR_IO_DATA_INTEGRITY;
+    if (status == MX_OK) {
+        whole = (file->size_bytes + client.block_bytes - 1) & ~(uint64_t)(client.block_bytes - 1);
+        status = mx_vmo_create(whole, &vmo);
+    }
+    if (status == MX_OK)
+        status = block_client_attach(&client, vmo, &memory);
+    if (status == MX_OK)
+        status = block_client_copy(&client, BLOCK_READ, 0, whole, memory, 0);
+    handle_close(file->handle);
+    file->handle = vmo;
+    file->is_extent = false;
+    return status;
 }
 
 static mx_handle_t own_aspace(void)
@@ -50,21 +87,25 @@ static mx_handle_t own_aspace(void)
 mx_status_t guest_files_map(struct guest *guest, const char *key, const char *path,
                             struct guest_file *file, char *message, size_t message_bytes)
 {
-    uint64_t address = 0, size_bytes;
-    mx_handle_t vmo;
+    uint64_t address = 0;
+    struct opened_file opened;
 
     *file = (struct guest_file){.mapped_bytes = 0};
     if (path[0] == '\0')
         return MX_OK;
-    mx_status_t status = open_file(guest, key, path, &vmo, &size_bytes, message, message_bytes);
+    mx_status_t status = open_file(guest, key, path, false, &opened, message, message_bytes);
     if (status != MX_OK)
         return status;
-    file->mapped_bytes = (size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
-    status = mx_aspace_map(own_aspace(), MX_MAP_READ, vmo, 0, file->mapped_bytes, &address);
-    handle_close(vmo);
+    if (opened.is_extent)
+        status = read_extent(&opened);
+    file->mapped_bytes = (opened.size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
+    if (status == MX_OK)
+        status = mx_aspace_map(own_aspace(), MX_MAP_READ, opened.handle, 0, file->mapped_bytes,
+                               &address);
+    handle_close(opened.handle);
     if (status != MX_OK)
         return say(status, message, message_bytes, key, path, mx_status_string(status));
-    file->blob = (struct boot_blob){(const void *)(uintptr_t)address, size_bytes};
+    file->blob = (struct boot_blob){(const void *)(uintptr_t)address, opened.size_bytes};
     return MX_OK;
 }
 
@@ -133,25 +174,24 @@ mx_status_t guest_files_read_config(struct guest *guest, const struct manager_la
 
 // --- disks --------------------------------------------------------------------------------------
 
-static mx_status_t open_disk(struct guest *guest, const struct guest_block *block, mx_handle_t *vmo,
-                             uint64_t *size_bytes, char *message, size_t message_bytes)
+static mx_status_t open_disk(struct guest *guest, const struct guest_block *block,
+                             struct opened_file *file, char *message, size_t message_bytes)
 {
-    *size_bytes = block->memory_bytes;
+    *file = (struct opened_file){.size_bytes = block->memory_bytes};
     if (block->memory_bytes > 0) {
-        const mx_status_t status = mx_vmo_create(
-            (block->memory_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1), vmo);
+        const mx_status_t status =
+            mx_vmo_create((block->memory_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1),
+                          &file->handle);
         return status == MX_OK ? status
                                : say(status, message, message_bytes, "block", "memory disk",
                                      mx_status_string(status));
     }
-    if (block->mode == GUEST_BLOCK_READ_WRITE)
-        return say(MX_ERR_NOT_SUPPORTED, message, message_bytes, "block", block->path,
-                   "a file of the boot image cannot be written; use ro or volatile");
     mx_status_t status =
-        open_file(guest, "block", block->path, vmo, size_bytes, message, message_bytes);
-    if (status != MX_OK || *size_bytes % GUEST_CONFIG_SECTOR_BYTES == 0)
+        open_file(guest, "block", block->path, block->mode == GUEST_BLOCK_READ_WRITE, file, message,
+                  message_bytes);
+    if (status != MX_OK || file->size_bytes % GUEST_CONFIG_SECTOR_BYTES == 0)
         return status;
-    handle_close(*vmo);
+    handle_close(file->handle);
     return say(MX_ERR_INVALID_ARGS, message, message_bytes, "block", block->path,
                "its size is not a multiple of 512 bytes");
 }
@@ -163,15 +203,18 @@ mx_status_t guest_files_disk_bytes(struct guest *guest, uint64_t *total_bytes, c
     for (unsigned i = 0; i < guest->config.block_count; i++) {
         const struct guest_block *block = &guest->config.blocks[i];
         uint64_t size_bytes = block->memory_bytes;
-        mx_handle_t vmo = MX_HANDLE_INVALID;
+        bool is_extent = false;
         if (size_bytes == 0) {
-            const mx_status_t status =
-                open_disk(guest, block, &vmo, &size_bytes, message, message_bytes);
+            struct opened_file file;
+            const mx_status_t status = open_disk(guest, block, &file, message, message_bytes);
             if (status != MX_OK)
                 return status;
-            handle_close(vmo);
+            handle_close(file.handle);
+            size_bytes = file.size_bytes;
+            is_extent = file.is_extent;
         }
-        if (block->mode == GUEST_BLOCK_READ_ONLY)
+        if (block->mode == GUEST_BLOCK_READ_ONLY ||
+            (is_extent && block->mode == GUEST_BLOCK_READ_WRITE))
             continue;
         if (size_bytes > UINT64_MAX / 2 - *total_bytes)
             return say(MX_ERR_OUT_OF_RANGE, message, message_bytes, "block", "all disks",
@@ -205,18 +248,21 @@ static mx_status_t start_disk(struct guest *guest, unsigned index, char *message
 {
     const struct guest_block *block = &guest->config.blocks[index];
     char size[NUMBER_SIZE], queues[NUMBER_SIZE], name[NUMBER_SIZE];
-    const char *const argv[] = {mode_word(block->mode), size, queues, name};
-    struct virtio_device_spec spec = {.program = "virtio-block",
-                                      .queue_count = disk_queue_count(guest),
-                                      .argv = argv,
-                                      .argc = sizeof(argv) / sizeof(argv[0])};
-    uint64_t size_bytes;
+    struct opened_file file;
+    mx_status_t status = open_disk(guest, block, &file, message, message_bytes);
 
-    mx_status_t status =
-        open_disk(guest, block, &spec.backend, &size_bytes, message, message_bytes);
     if (status != MX_OK)
         return status;
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)size_bytes);
+    const char *const argv[] = {mode_word(block->mode), size, queues, name,
+                                file.is_extent ? BLOCK_KIND_EXTENT : BLOCK_KIND_MEMORY};
+    struct virtio_device_spec spec = {.program = "virtio-block",
+                                      .queue_count = disk_queue_count(guest),
+                                      .backend = file.handle,
+                                      .hands_ram_on = file.is_extent,
+                                      .argv = argv,
+                                      .argc = sizeof(argv) / sizeof(argv[0])};
+
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)file.size_bytes);
     snprintf(queues, sizeof(queues), "%u", spec.queue_count);
     snprintf(name, sizeof(name), "machina-disk-%u", index);
     status = virtio_device_start(guest, &spec);

@@ -76,9 +76,10 @@ static mx_status_t call(struct guest *guest, void *request, size_t request_bytes
 }
 
 mx_status_t manager_open(struct guest *guest, enum vmm_file_kind kind, const char *path,
-                         mx_handle_t *vmo, uint64_t *size_bytes)
+                         bool is_writable, mx_handle_t *vmo, bool *is_extent, uint64_t *size_bytes)
 {
-    struct vmm_open request = {.header.kind = VMM_OPEN, .file_kind = kind};
+    struct vmm_open request = {
+        .header.kind = VMM_OPEN, .file_kind = kind, .is_writable = is_writable};
     struct vmm_reply reply;
 
     if (strlen(path) >= sizeof(request.path))
@@ -88,6 +89,7 @@ mx_status_t manager_open(struct guest *guest, enum vmm_file_kind kind, const cha
     if (status == MX_OK && *vmo == MX_HANDLE_INVALID)
         status = MX_ERR_IO_DATA_INTEGRITY;
     *size_bytes = reply.size_bytes;
+    *is_extent = reply.is_extent != 0;
     return status;
 }
 

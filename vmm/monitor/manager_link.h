@@ -16,9 +16,12 @@ MX_MUST_CHECK mx_status_t manager_wait_for_launch(struct guest *guest,
 const char *manager_next_override(const struct manager_launch *launch, size_t *at,
                                   const char **value);
 
-// A file of the package, or a device program, as a memory object to be closed. NOT_FOUND, BAD_PATH.
+// A file of the package, or a device program, as a memory object to be closed, or if *is_extent as
+// a channel of <machina_user/block.h>. NOT_FOUND, BAD_PATH; ACCESS_DENIED: `is_writable`, and the
+// file cannot be written.
 MX_MUST_CHECK mx_status_t manager_open(struct guest *guest, enum vmm_file_kind kind,
-                                       const char *path, mx_handle_t *vmo, uint64_t *size_bytes);
+                                       const char *path, bool is_writable, mx_handle_t *file,
+                                       bool *is_extent, uint64_t *size_bytes);
 // Says what the guest will need. On failure `message` says why not.
 MX_MUST_CHECK mx_status_t manager_reserve(struct guest *guest, uint64_t extra_bytes, char *message,
                                           size_t message_bytes);

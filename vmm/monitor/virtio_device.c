@@ -309,7 +309,9 @@ static void give_all(struct virtio_device_link *link, const struct virtio_device
     if (spec->backend != MX_HANDLE_INVALID)
         list->handles[list->count++] =
             (struct process_handle){DEVICE_STARTUP_BACKEND, 0, spec->backend};
-    give(list, DEVICE_STARTUP_RAM, 0, guest->ram, MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_MAP);
+    give(list, DEVICE_STARTUP_RAM, 0, guest->ram,
+         MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_MAP |
+             (spec->hands_ram_on ? MX_RIGHT_DUPLICATE | MX_RIGHT_INSPECT : 0));
     give(list, DEVICE_STARTUP_PORT, 0, link->port, MX_RIGHT_READ | MX_RIGHT_WRITE);
     if (guest->log != MX_HANDLE_INVALID)
         give(list, MX_STARTUP_LOG, 0, guest->log, MX_RIGHT_WRITE);
@@ -343,8 +345,9 @@ static mx_status_t launch_process(struct virtio_device_link *link,
     snprintf(high, sizeof(high), "%llu", (unsigned long long)guest->high_bytes);
     for (size_t i = 0; i < spec->argc; i++)
         argv[DEVICE_ARGUMENT_OWN + i] = spec->argv[i];
-    mx_status_t status = manager_open(link->guest, VMM_FILE_DEVICE, spec->program,
-                                      &launch.executable, &launch.executable_bytes);
+    bool is_extent;
+    mx_status_t status = manager_open(link->guest, VMM_FILE_DEVICE, spec->program, false,
+                                      &launch.executable, &is_extent, &launch.executable_bytes);
     if (status != MX_OK) {
         close_list(list);
         return status;

@@ -13,6 +13,7 @@ struct virtio_device_spec {
     const char *program;     // VMM_FILE_DEVICE
     unsigned queue_count;    // at most VIRTIO_DEVICE_QUEUES_MAX
     mx_handle_t backend;     // taken, or MX_HANDLE_INVALID
+    bool hands_ram_on;       // to the driver of the host's disk, which reads and writes it itself
     const char *const *argv; // the device's own arguments (device_protocol.h)
     size_t argc;
 };

@@ -96,6 +96,8 @@ static mx_status_t transfer(const struct request *request, const struct virtqueu
     struct block_backend *backend = request->block->backend;
     uint64_t offset = request->header.sector * SECTOR_BYTES;
 
+    if (backend->ops->transfer)
+        return backend->ops->transfer(backend, offset, buffers, skip_bytes, size_bytes, is_write);
     for (; size_bytes != 0; buffers++) {
         if (skip_bytes >= buffers->size_bytes) {
             skip_bytes -= buffers->size_bytes;

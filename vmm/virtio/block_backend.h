@@ -15,6 +15,7 @@
 #include <machina/status.h>
 
 struct block_backend;
+struct virtqueue_buffer;
 
 // Any error reaches the guest as an I/O error.
 struct block_backend_ops {
@@ -26,6 +27,11 @@ struct block_backend_ops {
     // The content of the range may be anything afterwards.
     mx_status_t (*discard)(struct block_backend *backend, uint64_t offset, uint64_t size);
     mx_status_t (*write_zeroes)(struct block_backend *backend, uint64_t offset, uint64_t size);
+    // `size` bytes between the disk and consecutive buffers, from `skip` bytes into the first on,
+    // in one go. May be NULL: read and write do, buffer by buffer.
+    mx_status_t (*transfer)(struct block_backend *backend, uint64_t offset,
+                            const struct virtqueue_buffer *buffers, uint32_t skip, uint32_t size,
+                            bool is_write);
 };
 
 // Embedded as the first member of each back end.

@@ -1,0 +1,465 @@
+// Extents of a disk and their clients; see disk.h.
+#include "user/drivers/lib/disk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <machina_user/process.h>
+
+#define CLIENTS_MAX   64
+#define KEY_INTERRUPT CLIENTS_MAX
+#define TIMEOUT       MX_SEC(15)
+#define TICK          MX_SEC(1)
+// One request may be stuck while others go on.
+#define TIMEOUT_CHECK_PACKETS 1024
+
+struct memory {
+    mx_handle_t vmo;
+    uint32_t id; // of mx_dma_attach
+    uint64_t size_bytes;
+    uint64_t *addresses; // of each page; 0: not asked for yet
+};
+
+// The holder of an extent's channel.
+struct client {
+    mx_handle_t channel; // MX_HANDLE_INVALID: the row is free, or waits for its requests in flight
+    bool is_used;
+    bool is_stalled; // has messages for which there was no tag, or `held`
+    bool is_held;
+    struct block_message held; // taken, but the device had no room; checked
+    uint64_t held_offset;
+    struct block_extent extent;
+    struct memory memories[BLOCK_MEMORIES_MAX];
+    uint32_t in_flight;
+};
+
+struct flight {
+    bool is_used;
+    uint32_t client;
+    uint32_t transaction;
+    mx_time_t since;
+    // With a copy: where the data come from or go to.
+    bool is_copied, is_read;
+    struct driver_memory copy; // made when first needed
+    uint32_t segment_count;
+    struct block_segment segments[BLOCK_SEGMENTS_MAX];
+};
+
+static struct client clients[CLIENTS_MAX];
+static struct flight flights[DISK_TAGS_MAX];
+static uint32_t flight_count;
+static mx_handle_t port;
+
+// --- memory
+// -------------------------------------------------------------------------------------------
+
+static void memory_drop(struct disk *disk, struct memory *memory)
+{
+    if (memory->id && mx_dma_detach(disk->device.dma, memory->id) != MX_OK)
+        abort();
+    handle_close(memory->vmo);
+    free(memory->addresses);
+    *memory = (struct memory){.id = 0};
+}
+
+// Consumes the handle.
+static mx_status_t memory_attach(struct disk *disk, struct client *client, mx_handle_t vmo,
+                                 uint32_t *index)
+{
+    struct mx_info_vmo info;
+    struct memory *memory = client->memories;
+
+    while (memory < client->memories + BLOCK_MEMORIES_MAX && memory->id)
+        memory++;
+    mx_status_t status = MX_ERR_NO_RESOURCES;
+    if (memory < client->memories + BLOCK_MEMORIES_MAX)
+        status = mx_object_get_info(vmo, MX_INFO_VMO, &info, sizeof(info), NULL);
+    if (status != MX_OK) {
+        handle_close(vmo);
+        return status;
+    }
+    *memory = (struct memory){.vmo = vmo, .size_bytes = info.size_bytes};
+    memory->addresses = calloc(info.size_bytes / MX_PAGE_SIZE + 1, sizeof(uint64_t));
+    status =
+        memory->addresses ? mx_dma_attach(disk->device.dma, vmo, &memory->id) : MX_ERR_NO_MEMORY;
+    if (status != MX_OK)
+        memory_drop(disk, memory);
+    *index = (uint32_t)(memory - client->memories);
+    return status;
+}
+
+static mx_status_t page_address(struct disk *disk, struct memory *memory, uint64_t page,
+                                uint64_t *address)
+{
+    if (memory->addresses[page] == 0) {
+        mx_status_t status = mx_dma_addresses(disk->device.dma, memory->id, page * MX_PAGE_SIZE, 1,
+                                              &memory->addresses[page]);
+        if (status != MX_OK)
+            return status;
+    }
+    *address = memory->addresses[page];
+    return MX_OK;
+}
+
+struct runs {
+    struct disk_run run[DISK_RUNS_MAX];
+    uint32_t count;
+};
+
+static mx_status_t add_segment(struct disk *disk, struct memory *memory,
+                               const struct block_segment *segment, struct runs *runs)
+{
+    uint64_t at = segment->offset, end = segment->offset + segment->size_bytes, address;
+
+    while (at < end) {
+        uint64_t within = at % MX_PAGE_SIZE, part = MX_PAGE_SIZE - within;
+        mx_status_t status = page_address(disk, memory, at / MX_PAGE_SIZE, &address);
+        if (status != MX_OK)
+            return status;
+        part = part < end - at ? part : end - at;
+        struct disk_run *last = runs->count ? &runs->run[runs->count - 1] : NULL;
+        if (last && last->address + last->size_bytes == address + within)
+            last->size_bytes += (uint32_t)part;
+        else if (runs->count < DISK_RUNS_MAX)
+            runs->run[runs->count++] = (struct disk_run){address + within, (uint32_t)part};
+        else
+            return MX_ERR_OUT_OF_RANGE;
+        at += part;
+    }
+    return MX_OK;
+}
+
+static bool is_page_list(const struct runs *runs)
+{
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct disk_run *run = &runs->run[i];
+
+        if (run->address % 4 != 0 || (i > 0 && run->address % MX_PAGE_SIZE != 0) ||
+            (i + 1 < runs->count && (run->address + run->size_bytes) % MX_PAGE_SIZE != 0))
+            return false;
+    }
+    return true;
+}
+
+// Between the copy and the client's memory, segment by segment.
+static mx_status_t copy_segments(const struct flight *flight, bool is_to_client)
+{
+    uint8_t *at = flight->copy.bytes;
+
+    for (uint32_t i = 0; i < flight->segment_count; i++) {
+        const struct block_segment *segment = &flight->segments[i];
+        mx_handle_t vmo = clients[flight->client].memories[segment->memory].vmo;
+        mx_status_t status = is_to_client
+                                 ? mx_vmo_write(vmo, at, segment->offset, segment->size_bytes)
+                                 : mx_vmo_read(vmo, at, segment->offset, segment->size_bytes);
+        if (status != MX_OK)
+            return status;
+        at += segment->size_bytes;
+    }
+    return MX_OK;
+}
+
+static mx_status_t use_copy(struct disk *disk, struct flight *flight,
+                            const struct block_message *message, struct runs *runs)
+{
+    mx_status_t status = MX_OK;
+
+    if (!flight->copy.bytes)
+        status = driver_allocate(&disk->device, DISK_TRANSFER_BYTES, &flight->copy);
+    if (status != MX_OK)
+        return status;
+    flight->is_copied = true;
+    flight->segment_count = message->request.segment_count;
+    memcpy(flight->segments, message->segments,
+           flight->segment_count * sizeof(flight->segments[0]));
+    runs->run[0] = (struct disk_run){flight->copy.address, (uint32_t)message->request.size_bytes};
+    runs->count = 1;
+    return message->request.operation == BLOCK_WRITE ? copy_segments(flight, false) : MX_OK;
+}
+
+// --- clients
+// ------------------------------------------------------------------------------------------
+
+static void client_free_if_done(struct disk *disk, struct client *client)
+{
+    if (!client->is_used || client->channel != MX_HANDLE_INVALID || client->in_flight != 0)
+        return;
+    for (uint32_t i = 0; i < BLOCK_MEMORIES_MAX; i++)
+        memory_drop(disk, &client->memories[i]);
+    *client = (struct client){.is_used = false};
+}
+
+static void client_close(struct disk *disk, struct client *client)
+{
+    handle_close(client->channel);
+    client->channel = MX_HANDLE_INVALID;
+    client_free_if_done(disk, client);
+}
+
+static mx_status_t await_messages(struct client *client)
+{
+    return mx_object_wait_async(client->channel, port, (uint64_t)(client - clients),
+                                MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED, 0);
+}
+
+// Consumes the channel.
+static mx_status_t client_add(mx_handle_t channel, const struct block_extent *extent)
+{
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &clients[i];
+
+        if (client->is_used)
+            continue;
+        *client = (struct client){.channel = channel, .is_used = true, .extent = *extent};
+        mx_status_t status = await_messages(client);
+        if (status == MX_OK)
+            return MX_OK;
+        *client = (struct client){.is_used = false};
+        handle_close(channel);
+        return status;
+    }
+    handle_close(channel);
+    return MX_ERR_NO_RESOURCES;
+}
+
+static void answer(struct client *client, const struct block_reply *reply)
+{
+    // One that does not read its answers loses them.
+    if (client->channel != MX_HANDLE_INVALID)
+        (void)!mx_channel_write(client->channel, reply, sizeof(*reply), NULL, 0);
+}
+
+void disk_complete(struct disk *disk, uint32_t tag, mx_status_t status)
+{
+    struct flight *flight = tag < DISK_TAGS_MAX ? &flights[tag] : NULL;
+
+    if (!flight || !flight->is_used) {
+        disk_fail(disk, "it answered a request that was not made");
+        return;
+    }
+    struct client *client = &clients[flight->client];
+    if (flight->is_copied && flight->is_read && status == MX_OK)
+        status = copy_segments(flight, true);
+    flight->is_used = false;
+    flight_count--;
+    client->in_flight--;
+    answer(client, &(struct block_reply){.transaction = flight->transaction, .status = status});
+    client_free_if_done(disk, client);
+}
+
+void disk_fail(struct disk *disk, const char *why)
+{
+    if (disk->is_failed)
+        return;
+    disk->is_failed = true;
+    printf("disk %s: %s; its requests fail from now on\n", disk->device.name, why);
+    disk->ops->stop(disk);
+    for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
+        if (flights[tag].is_used)
+            disk_complete(disk, tag, MX_ERR_IO);
+    }
+}
+
+static mx_status_t start_transfer(struct disk *disk, struct client *client,
+                                  const struct block_message *message, uint64_t disk_offset)
+{
+    static struct runs runs;
+    uint32_t tag = 0;
+    mx_status_t status = MX_OK;
+
+    while (flights[tag].is_used)
+        tag++;
+    struct flight *flight = &flights[tag];
+    flight->client = (uint32_t)(client - clients);
+    flight->transaction = message->request.transaction;
+    flight->is_copied = false;
+    flight->is_read = message->request.operation == BLOCK_READ;
+    runs.count = 0;
+    for (uint32_t i = 0; i < message->request.segment_count && status == MX_OK; i++)
+        status = add_segment(disk, &client->memories[message->segments[i].memory],
+                             &message->segments[i], &runs);
+    if (status == MX_OK && disk->ops->needs_pages && !is_page_list(&runs))
+        status = use_copy(disk, flight, message, &runs);
+    if (status != MX_OK)
+        return status;
+    const struct disk_transfer transfer = {
+        .tag = tag,
+        .operation = (enum block_operation)message->request.operation,
+        .offset = disk_offset,
+        .size_bytes = (uint32_t)message->request.size_bytes,
+        .runs = runs.run,
+        .run_count = runs.count,
+    };
+    status = disk->ops->start(disk, &transfer);
+    if (status != MX_OK)
+        return status;
+    flight->is_used = true;
+    flight->since = mx_clock_get_monotonic();
+    flight_count++;
+    client->in_flight++;
+    return MX_OK;
+}
+
+static mx_status_t open_extent(const struct client *client, const struct block_message *message,
+                               uint64_t disk_offset, mx_handle_t channel)
+{
+    struct block_extent extent = {
+        .offset = disk_offset,
+        .size_bytes = message->request.size_bytes,
+        .is_read_only =
+            client->extent.is_read_only || (message->request.flags & BLOCK_OPEN_READ_ONLY),
+    };
+
+    return client_add(channel, &extent);
+}
+
+// `handle` is MX_HANDLE_INVALID but for OPEN and ATTACH.
+static void handle_request(struct disk *disk, struct client *client,
+                           const struct block_message *message, uint64_t disk_offset,
+                           mx_handle_t handle)
+{
+    struct block_reply reply = {.transaction = message->request.transaction};
+
+    switch (message->request.operation) {
+    case BLOCK_INFO:
+        reply.size_bytes = client->extent.size_bytes;
+        reply.block_bytes = disk->geometry.block_bytes;
+        reply.transfer_bytes = disk->geometry.transfer_bytes;
+        reply.is_read_only = client->extent.is_read_only;
+        break;
+    case BLOCK_OPEN:
+        reply.status = open_extent(client, message, disk_offset, handle);
+        break;
+    case BLOCK_ATTACH:
+        reply.status = memory_attach(disk, client, handle, &reply.memory);
+        break;
+    default: // READ, WRITE, FLUSH
+        reply.status =
+            disk->is_failed ? MX_ERR_IO : start_transfer(disk, client, message, disk_offset);
+        // Something is in flight, and makes room when it is done.
+        client->is_held = reply.status == MX_ERR_SHOULD_WAIT && flight_count != 0;
+        if (client->is_held && message != &client->held) {
+            client->held = *message;
+            client->held_offset = disk_offset;
+        }
+        if (client->is_held || reply.status == MX_OK)
+            return;
+        break;
+    }
+    answer(client, &reply);
+}
+
+// Takes one message, if there is one.
+static void take_message(struct disk *disk, struct client *client)
+{
+    struct block_message message;
+    mx_handle_t handle = MX_HANDLE_INVALID;
+    uint64_t memory_bytes[BLOCK_MEMORIES_MAX], disk_offset;
+    uint32_t actual[2] = {0};
+    mx_status_t status =
+        mx_channel_read(client->channel, &message, sizeof(message), &handle, 1, actual);
+
+    if (status == MX_ERR_SHOULD_WAIT)
+        return;
+    if (status != MX_OK || actual[0] < sizeof(message.request)) {
+        // Gone, or it does not speak the protocol.
+        handle_close(handle);
+        client_close(disk, client);
+        return;
+    }
+    for (uint32_t i = 0; i < BLOCK_MEMORIES_MAX; i++)
+        memory_bytes[i] = client->memories[i].size_bytes;
+    status = block_check(&client->extent, &disk->geometry, memory_bytes, &message, actual[0],
+                         actual[1], &disk_offset);
+    if (status == MX_OK) {
+        handle_request(disk, client, &message, disk_offset, handle);
+        return;
+    }
+    handle_close(handle);
+    answer(client,
+           &(struct block_reply){.transaction = message.request.transaction, .status = status});
+}
+
+static void serve_client(struct disk *disk, struct client *client)
+{
+    if (client->channel == MX_HANDLE_INVALID)
+        return;
+    client->is_stalled = flight_count == DISK_TAGS_MAX;
+    if (client->is_stalled)
+        return;
+    if (client->is_held)
+        handle_request(disk, client, &client->held, client->held_offset, MX_HANDLE_INVALID);
+    else
+        take_message(disk, client);
+    client->is_stalled = client->is_held;
+    if (client->is_held)
+        return;
+    if (client->channel != MX_HANDLE_INVALID && await_messages(client) != MX_OK)
+        client_close(disk, client);
+}
+
+static void serve_stalled(struct disk *disk)
+{
+    for (uint32_t i = 0; i < CLIENTS_MAX && flight_count < DISK_TAGS_MAX; i++) {
+        if (clients[i].is_stalled)
+            serve_client(disk, &clients[i]);
+    }
+}
+
+static void check_timeouts(struct disk *disk)
+{
+    mx_time_t now = mx_clock_get_monotonic();
+
+    if (flight_count != 0 && !disk->ops->is_alive(disk))
+        disk_fail(disk, "it failed, or is gone");
+    for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
+        if (flights[tag].is_used && now - flights[tag].since > TIMEOUT)
+            disk_fail(disk, "it does not answer");
+    }
+}
+
+static bool has_clients(void)
+{
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
+        if (clients[i].is_used)
+            return true;
+    }
+    return false;
+}
+
+int disk_run(struct disk *disk)
+{
+    const struct block_extent whole = {.size_bytes = disk->size_bytes,
+                                       .is_read_only = disk->is_read_only};
+    struct mx_port_packet packet;
+    uint32_t packet_count = 0;
+    mx_status_t status = mx_port_create(&port);
+
+    if (status == MX_OK)
+        status = mx_interrupt_bind(disk->device.interrupt, port, KEY_INTERRUPT);
+    if (status == MX_OK)
+        status = disk->device.service == MX_HANDLE_INVALID
+                     ? MX_ERR_NOT_FOUND
+                     : client_add(disk->device.service, &whole);
+    disk->device.service = MX_HANDLE_INVALID;
+    while (status == MX_OK && has_clients()) {
+        mx_time_t deadline = flight_count ? mx_clock_get_monotonic() + TICK : MX_TIME_INFINITE;
+        mx_status_t waited = mx_port_wait(port, deadline, &packet);
+        if (waited == MX_ERR_TIMED_OUT || ++packet_count % TIMEOUT_CHECK_PACKETS == 0)
+            check_timeouts(disk);
+        if (waited == MX_ERR_TIMED_OUT)
+            continue;
+        if (waited != MX_OK)
+            status = waited;
+        else if (packet.key == KEY_INTERRUPT && !disk->is_failed)
+            disk->ops->interrupt(disk);
+        else if (packet.key < CLIENTS_MAX)
+            serve_client(disk, &clients[packet.key]);
+        serve_stalled(disk);
+    }
+    disk->ops->stop(disk);
+    if (status != MX_OK)
+        printf("disk %s: %s\n", disk->device.name, mx_status_string(status));
+    return status == MX_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}

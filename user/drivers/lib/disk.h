@@ -1,0 +1,61 @@
+// What the drivers of disks share: the clients' extents (machina_user/block.h), their memory,
+// requests in flight, time-outs. A driver supplies a disk_ops table.
+//
+// One thread does everything. A device that fails is stopped: requests get MX_ERR_IO from then on,
+// at once.
+#pragma once
+
+#include "user/drivers/lib/driver.h"
+#include "user/drivers/portable/block_check.h"
+
+#define DISK_TAGS_MAX       32 // requests in flight
+#define DISK_TRANSFER_BYTES 0x20000u
+// Every page of a transfer and every segment may begin a run.
+#define DISK_RUNS_MAX (DISK_TRANSFER_BYTES / MX_PAGE_SIZE + 1 + BLOCK_SEGMENTS_MAX)
+
+// Contiguous for the device.
+struct disk_run {
+    uint64_t address;
+    uint32_t size_bytes;
+};
+
+struct disk;
+
+struct disk_transfer {
+    uint32_t tag;                   // below DISK_TAGS_MAX; not in use until disk_complete
+    enum block_operation operation; // READ, WRITE, FLUSH
+    uint64_t offset;
+    uint32_t size_bytes;
+    const struct disk_run *runs;
+    uint32_t run_count;
+};
+
+struct disk_ops {
+    // Runs must meet at page boundaries and begin at multiples of 4 (others are copied).
+    bool needs_pages;
+    // Gives the transfer to the device. An error answers it, but for SHOULD_WAIT, which asks to be
+    // called again when something is done.
+    mx_status_t (*start)(struct disk *disk, const struct disk_transfer *transfer);
+    // The device's interrupt: calls disk_complete for what is done, or disk_fail.
+    void (*interrupt)(struct disk *disk);
+    // Whether it still answers; looked at while requests wait long.
+    bool (*is_alive)(struct disk *disk);
+    // The device stops reading and writing memory, whatever state it is in. Bounded.
+    void (*stop)(struct disk *disk);
+};
+
+struct disk {
+    struct driver_device device;
+    const struct disk_ops *ops;
+    uint64_t size_bytes;
+    struct block_geometry geometry;
+    bool is_read_only;
+    bool is_failed;
+};
+
+// Serves clients until there are none and none can come; the process' exit code. The device is
+// ready.
+int disk_run(struct disk *disk);
+void disk_complete(struct disk *disk, uint32_t tag, mx_status_t status);
+// Stops the device, answers what is in flight, and says `why` in the log.
+void disk_fail(struct disk *disk, const char *why);

@@ -1,0 +1,36 @@
+// The disk service's protocol: what guest packages are on the machine's disks, and their files as
+// extents (machina_user/block.h). Its client is the guest manager.
+#pragma once
+
+#include <stdint.h>
+
+#include <machina/types.h>
+
+#include <machina_user/guest_manager.h>
+
+#define DISK_PATH_SIZE 256 // with the NUL
+
+enum disk_operation {
+    DISK_PACKAGES = 1, // reply: names
+    DISK_OPEN = 2,     // reply: size, and the channel of the file's extent as handle
+};
+
+struct disk_request {
+    uint32_t transaction;
+    uint32_t operation;   // enum disk_operation
+    uint32_t is_writable; // OPEN: else the extent is read-only
+    uint32_t reserved;
+    char package[GUEST_NAME_SIZE]; // OPEN
+    char path[DISK_PATH_SIZE];     // OPEN, in the package
+};
+_Static_assert(sizeof(struct disk_request) == 336, "protocol");
+
+// NOT_FOUND: no such file. IO: the disk failed.
+struct disk_reply {
+    uint32_t transaction;
+    mx_status_t status;
+    uint64_t size_bytes; // OPEN: of the file; the extent is rounded up to whole blocks
+    uint32_t count;      // PACKAGES: names that follow
+    uint32_t reserved;
+    char names[GUEST_PACKAGES_MAX][GUEST_NAME_SIZE]; // PACKAGES: `count` of them are sent
+};

@@ -1,0 +1,305 @@
+// The disk service: looks on each disk that the device manager announces for partitions of guest
+// packages, and hands out their files as extents. It alone holds whole disks.
+//
+// A package partition holds a file archive (boot/bootfs.h) with the packages in pkg/NAME/, as the
+// boot image has them.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <machina/syscalls.h>
+
+#include <machina_user/block_client.h>
+#include <machina_user/device_manager.h>
+#include <machina_user/disk_service.h>
+#include <machina_user/process.h>
+#include <machina_user/startup.h>
+
+#include "boot/bootfs.h"
+#include "user/portable/gpt.h"
+
+#define ARCHIVES_MAX        16
+#define BUFFER_BYTES        ((uint64_t)128 * 1024)
+#define DIRECTORY_BYTES_MAX ((uint64_t)1 << 20)
+#define PACKAGES_FOLDER     "pkg"
+#define CONFIG_FILE         "data/guest.cfg"
+
+// The archive of a partition; its directory is in memory, its files are not.
+struct archive {
+    struct block_client extent; // the partition
+    struct bootfs files;
+    char disk[DEVICE_NAME_SIZE];
+};
+
+// A disk while it is looked at.
+struct look {
+    struct block_client disk;
+    const char *name;
+    mx_handle_t buffer; // attached as `memory`
+    uint32_t memory;
+};
+
+static struct archive archives[ARCHIVES_MAX];
+static uint32_t archive_count;
+static struct gpt_table table;
+
+static void say(const struct look *look, const char *what, mx_status_t status)
+{
+    printf("disk %s: %s%s%s\n", look->name, what, status == MX_OK ? "" : ": ",
+           status == MX_OK ? "" : mx_status_string(status));
+}
+
+// --- looking at a disk
+// -------------------------------------------------------------------------------
+
+static mx_status_t read_bytes(struct look *look, uint64_t offset, uint64_t size_bytes, void *bytes)
+{
+    uint64_t block = look->disk.block_bytes, skip = offset % block;
+    uint64_t whole = (skip + size_bytes + block - 1) / block * block;
+
+    if (whole > BUFFER_BYTES)
+        return MX_ERR_OUT_OF_RANGE;
+    mx_status_t status =
+        block_client_copy(&look->disk, BLOCK_READ, offset - skip, whole, look->memory, 0);
+    return status == MX_OK ? mx_vmo_read(look->buffer, bytes, skip, size_bytes) : status;
+}
+
+static mx_status_t read_blocks(void *context, uint64_t block, uint32_t count, void *bytes)
+{
+    struct look *look = context;
+
+    return read_bytes(look, block * look->disk.block_bytes,
+                      (uint64_t)count * look->disk.block_bytes, bytes);
+}
+
+// The archive's directory, at `offset` of the disk. NULL: there is none.
+static void *read_directory(struct look *look, uint64_t offset, uint64_t room_bytes)
+{
+    uint32_t header[4];
+
+    if (room_bytes < sizeof(header) || read_bytes(look, offset, sizeof(header), header) != MX_OK ||
+        header[0] != BOOTFS_MAGIC || header[1] > DIRECTORY_BYTES_MAX ||
+        header[1] + sizeof(header) > room_bytes)
+        return NULL;
+    size_t size = header[1] + sizeof(header);
+    uint8_t *bytes = malloc(size);
+    for (size_t at = 0; bytes && at < size; at += MX_PAGE_SIZE) {
+        size_t part = size - at < MX_PAGE_SIZE ? size - at : MX_PAGE_SIZE;
+        if (read_bytes(look, offset + at, part, bytes + at) == MX_OK)
+            continue;
+        free(bytes);
+        bytes = NULL;
+    }
+    // The first bytes may not be read again differently: the size was theirs.
+    if (bytes)
+        memcpy(bytes, header, sizeof(header));
+    return bytes;
+}
+
+static void add_archive(struct look *look, const struct gpt_partition *partition)
+{
+    uint64_t offset = partition->first_block * look->disk.block_bytes;
+    uint64_t size = partition->block_count * look->disk.block_bytes;
+    struct archive *archive = &archives[archive_count];
+    struct format_error error;
+    mx_handle_t channel;
+
+    if (archive_count == ARCHIVES_MAX) {
+        say(look, "too many package partitions", MX_OK);
+        return;
+    }
+    void *directory = read_directory(look, offset, size);
+    if (!directory) {
+        say(look, "its package partition holds no file archive, or cannot be read", MX_OK);
+        return;
+    }
+    // Only the directory is there; that is all that these functions look at.
+    if (bootfs_open(&archive->files, directory, size, &error) != MX_OK) {
+        printf("disk %s: its package partition: %s at byte %zu\n", look->name, error.reason,
+               error.offset);
+        free(directory);
+        return;
+    }
+    mx_status_t status = block_client_split(&look->disk, offset, size, false, &channel);
+    if (status == MX_OK)
+        status = block_client_open(&archive->extent, channel);
+    if (status != MX_OK) {
+        say(look, "its package partition cannot be opened", status);
+        free(directory);
+        return;
+    }
+    snprintf(archive->disk, sizeof(archive->disk), "%s", look->name);
+    archive_count++;
+}
+
+static void look_at_partitions(struct look *look)
+{
+    struct gpt_disk disk = {.block_count = look->disk.size_bytes / look->disk.block_bytes,
+                            .block_bytes = look->disk.block_bytes,
+                            .read = read_blocks,
+                            .context = look};
+    const char *reason;
+    mx_status_t status = gpt_read(&disk, &table, &reason);
+
+    if (status == MX_ERR_NOT_FOUND)
+        return;
+    if (status != MX_OK) {
+        say(look, reason, status);
+        return;
+    }
+    if (table.is_backup)
+        printf("disk %s: the backup partition table is used: %s\n", look->name,
+               table.primary_reason);
+    for (uint32_t i = 0; i < table.count; i++) {
+        if (gpt_guid_is_same(&table.partitions[i].type, &gpt_package_type))
+            add_archive(look, &table.partitions[i]);
+    }
+}
+
+static void look_at_disk(mx_handle_t channel, const char *name)
+{
+    struct look look = {.name = name};
+    mx_status_t status = block_client_open(&look.disk, channel);
+
+    if (status == MX_OK)
+        status = mx_vmo_create(BUFFER_BYTES, &look.buffer);
+    if (status == MX_OK)
+        status = block_client_attach(&look.disk, look.buffer, &look.memory);
+    if (status == MX_OK) {
+        printf("disk %s: %llu bytes in blocks of %u%s\n", name,
+               (unsigned long long)look.disk.size_bytes, look.disk.block_bytes,
+               look.disk.is_read_only ? ", read-only" : "");
+        look_at_partitions(&look);
+    } else {
+        say(&look, "it cannot be used", status);
+    }
+    handle_close(look.buffer);
+    // Partitions have channels of their own.
+    handle_close(channel);
+}
+
+static bool take_announcement(mx_handle_t devices)
+{
+    struct device_announcement announcement;
+    mx_handle_t channel = MX_HANDLE_INVALID;
+    uint32_t actual[2] = {0};
+    mx_status_t status =
+        mx_channel_read(devices, &announcement, sizeof(announcement), &channel, 1, actual);
+
+    if (status == MX_ERR_PEER_CLOSED)
+        return false;
+    if (status != MX_OK || actual[0] != sizeof(announcement) || actual[1] != 1) {
+        handle_close(channel);
+        return status == MX_OK || status == MX_ERR_SHOULD_WAIT;
+    }
+    announcement.device[DEVICE_NAME_SIZE - 1] = '\0';
+    look_at_disk(channel, announcement.device);
+    return true;
+}
+
+// --- the client
+// --------------------------------------------------------------------------------------
+
+static bool has_package(const struct archive *archive, const char *name)
+{
+    char path[DISK_PATH_SIZE];
+    struct bootfs_file file;
+
+    snprintf(path, sizeof(path), PACKAGES_FOLDER "/%s/" CONFIG_FILE, name);
+    return bootfs_find(&archive->files, path, &file) == MX_OK;
+}
+
+static void list_packages(const struct archive *archive, struct disk_reply *reply)
+{
+    struct bootfs_cursor cursor = {0};
+    struct bootfs_child child;
+
+    while (reply->count < GUEST_PACKAGES_MAX &&
+           bootfs_next_child(&archive->files, PACKAGES_FOLDER, &cursor, &child)) {
+        char *name = reply->names[reply->count];
+        if (!child.is_directory || child.name_length >= GUEST_NAME_SIZE)
+            continue;
+        memcpy(name, child.name, child.name_length);
+        name[child.name_length] = '\0';
+        reply->count += has_package(archive, name);
+    }
+}
+
+static mx_status_t open_file(struct archive *archive, const struct disk_request *request,
+                             struct disk_reply *reply, mx_handle_t *channel)
+{
+    char path[GUEST_NAME_SIZE + DISK_PATH_SIZE + 8];
+    struct bootfs_file file;
+    uint64_t block = archive->extent.block_bytes, size;
+
+    snprintf(path, sizeof(path), PACKAGES_FOLDER "/%s/%s", request->package, request->path);
+    mx_status_t status = bootfs_find(&archive->files, path, &file);
+    if (status != MX_OK)
+        return status;
+    reply->size_bytes = file.size_bytes;
+    size = (file.size_bytes + block - 1) / block * block;
+    if (size == 0)
+        size = block; // an extent is never empty
+    return block_client_split(&archive->extent, file.offset, size, !request->is_writable, channel);
+}
+
+static void handle_request(struct disk_request *request, size_t size_bytes,
+                           struct disk_reply *reply, mx_handle_t *channel)
+{
+    reply->transaction = request->transaction;
+    reply->status = MX_ERR_INVALID_ARGS;
+    if (size_bytes != sizeof(*request))
+        return;
+    request->package[GUEST_NAME_SIZE - 1] = '\0';
+    request->path[DISK_PATH_SIZE - 1] = '\0';
+    if (request->operation == DISK_PACKAGES) {
+        for (uint32_t i = 0; i < archive_count; i++)
+            list_packages(&archives[i], reply);
+        reply->status = MX_OK;
+    } else if (request->operation == DISK_OPEN) {
+        reply->status = MX_ERR_NOT_FOUND;
+        for (uint32_t i = 0; i < archive_count && reply->status == MX_ERR_NOT_FOUND; i++)
+            reply->status = open_file(&archives[i], request, reply, channel);
+    }
+}
+
+static bool take_request(mx_handle_t client)
+{
+    static struct disk_reply reply;
+    struct disk_request request;
+    mx_handle_t channel = MX_HANDLE_INVALID;
+    uint32_t actual[2] = {0};
+    mx_status_t status = mx_channel_read(client, &request, sizeof(request), NULL, 0, actual);
+
+    if (status != MX_OK)
+        return status == MX_ERR_SHOULD_WAIT;
+    if (actual[0] < sizeof(request.transaction))
+        return false;
+    memset(&reply, 0, offsetof(struct disk_reply, names));
+    handle_request(&request, actual[0], &reply, &channel);
+    uint32_t bytes =
+        (uint32_t)(offsetof(struct disk_reply, names) + reply.count * sizeof(reply.names[0]));
+    return mx_channel_write(client, &reply, bytes, &channel, channel != MX_HANDLE_INVALID) == MX_OK;
+}
+
+int main(void)
+{
+    struct mx_wait_item items[2] = {
+        {.handle = startup_handle_look(MX_STARTUP_SERVICE, MX_SERVICE_DISKS),
+         .waitfor = MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED},
+        {.handle = startup_handle_look(MX_STARTUP_CONTROL, 0),
+         .waitfor = MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED},
+    };
+    uint32_t first = 0;
+
+    // Without a device manager there are no disks to come, without a client nobody who asks.
+    while (mx_object_wait_many(items + first, 2 - first, MX_TIME_INFINITE) == MX_OK) {
+        // Disks come first, so that a request finds what is there.
+        if (first == 0 && items[0].pending && !take_announcement(items[0].handle))
+            first = 1;
+        else if (items[1].pending && !items[0].pending && !take_request(items[1].handle))
+            return EXIT_FAILURE;
+        items[0].pending = first ? 0 : items[0].pending;
+    }
+    return EXIT_FAILURE;
+}
