@@ -109,14 +109,14 @@ class LinuxGuest:
         self.machine.expect('linux_guest: ready', LINUX_TIMEOUT_SECONDS)
         self.machine.expect(self.PROMPT)
 
-    def try_run(self, command, timeout=30):
+    def try_run(self, command, timeout=LINUX_TIMEOUT_SECONDS):
         """Runs a command in the guest; returns its exit status and what it printed."""
         self.machine.send(f'{command}; echo "<$?>"\r')
         self.machine.expect(r'<\$\?>"\r*\n')  # the echo of what was typed
         status = int(self.machine.expect(r'<(\d+)>\r*\n\$ ', timeout)[1])
         return status, plain_text(self.machine.console.before)
 
-    def run(self, command, timeout=30):
+    def run(self, command, timeout=LINUX_TIMEOUT_SECONDS):
         """Runs a command in the guest, which has to succeed, and returns what it printed."""
         status, output = self.try_run(command, timeout)
         assert status == 0, f'{command}: status {status}: {output}'
