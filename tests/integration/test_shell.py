@@ -206,4 +206,4 @@ def test_machine_switches_off_and_starts_again(boot_machina):
 
 def test_product_image_boots_by_itself(boot_machina):
     machine = boot_machina(images=None)
-    assert machine.run('guest packages') == 'linux_guest\n'
+    assert machine.run('guest packages').split() == ['linux_guest', 'zircon_guest']
