@@ -10,6 +10,9 @@
 #include "kernel/lib/string.h"
 
 #define NAME_CHARS 384
+// What an Ethernet frame has room for, less the headers of IP, UDP and TFTP; the server may choose
+// less (RFC 2348).
+#define BLOCK_BYTES 1468
 
 static EFI_PXE_BASE_CODE_PROTOCOL *pxe;
 static struct dhcp_origin origin;
@@ -19,13 +22,14 @@ static EFI_STATUS transfer(EFI_PXE_BASE_CODE_TFTP_OPCODE operation, const char *
                            uint64_t *size_bytes)
 {
     char path[NAME_CHARS];
+    UINTN block_bytes = BLOCK_BYTES;
     EFI_IP_ADDRESS server;
 
     memset(&server, 0, sizeof(server));
     memcpy(server.v4.Addr, origin.server, sizeof(origin.server));
     print_format(path, sizeof(path), "%s%s", name[0] == '/' ? "" : origin.folder, name);
-    return pxe->Mtftp(pxe, operation, buffer, FALSE, size_bytes, NULL, &server, (UINT8 *)path, NULL,
-                      FALSE);
+    return pxe->Mtftp(pxe, operation, buffer, FALSE, size_bytes, &block_bytes, &server,
+                      (UINT8 *)path, NULL, FALSE);
 }
 
 // Called for each packet.
@@ -34,8 +38,10 @@ note_packet(EFI_PXE_BASE_CODE_CALLBACK_PROTOCOL *this, EFI_PXE_BASE_CODE_FUNCTIO
             BOOLEAN is_received, UINT32 packet_bytes, EFI_PXE_BASE_CODE_PACKET *packet)
 {
     (void)this;
+    (void)function;
     (void)packet;
-    if (function == EFI_PXE_BASE_CODE_FUNCTION_MTFTP && is_received && total_bytes != 0) {
+    // EDK II does not say that it is a transfer: that there is one, the loader knows itself.
+    if (is_received && total_bytes != 0) {
         // TFTP's own header is 4 bytes (RFC 1350).
         received_bytes += packet_bytes > 4 ? packet_bytes - 4 : 0;
         if (received_bytes < total_bytes)

@@ -55,6 +55,24 @@ def test_x64_boots_the_kernel_with_the_boot_image_as_its_module():
     assert '-icount' not in command
 
 
+@pytest.mark.parametrize('arch, firmware, loader', [('x64', 'OVMF_CODE_4M.fd', 'BOOTX64.EFI'),
+                                                    ('arm64', 'AAVMF_CODE.fd', 'BOOTAA64.EFI')])
+def test_firmware_starts_from_disk_stick_optical_drive_and_network(arch, firmware, loader):
+    for start, device, file in [('--uefi', 'virtio-blk-pci', 'machina.img'), ('--usb', 'usb-storage', 'machina.img'),
+                                ('--cdrom', 'scsi-cd', 'machina.iso'), ('--netboot', 'virtio-net-pci', 'netboot,')]:
+        command = command_of('-a', arch, start)
+        text = ' '.join(command)
+        assert '-kernel' not in command
+        assert firmware in text and device in text and f'/build/{arch}/{file}' in text
+        assert (f'bootfile={loader}' in text) == (start == '--netboot')
+
+
+def test_firmware_takes_no_command_line():
+    done = run('qemu', '-D', '--uefi', '-c', 'x')
+    assert done.returncode == 1 and 'edit the command line in the boot menu' in done.stderr
+    assert run('qemu', '-D', '--bios').returncode == 2
+
+
 def test_arm64_starts_at_el2_with_gic_3_unless_told_otherwise():
     assert value_of(command_of('-a', 'arm64'), '-machine') == 'virt,virtualization=on,gic-version=3'
     command = command_of('-a', 'arm64', '-G', '2')
