@@ -1,0 +1,155 @@
+"""Machina started by UEFI firmware: from a disk, a stick, an optical drive and the network, by keys in the boot menu, and
+with boot images that are wrong."""
+
+import shutil
+import struct
+import subprocess
+
+import pexpect
+import pytest
+
+from harness.console import start_console
+from harness.paths import TOP
+
+PROMPT = 'machina$ '
+LOADERS = {'x64': 'BOOTX64.EFI', 'arm64': 'BOOTAA64.EFI'}
+DOWN, UP = '\x1b[B', '\x1b[A'
+# Firmware under emulation takes its time, on a loaded machine above all.
+TIMEOUT_SECONDS = 240
+
+
+def damage(image, offset, new):
+    return image[:offset] + new + image[offset + len(new):]
+
+
+def crc_item_length(image):
+    """An image whose second item says that it is longer than all."""
+    length = struct.unpack_from('<I', image, 36)[0]
+    return damage(image, 64 + (length + 7) // 8 * 8 + 4, struct.pack('<I', 0x7ffffff0))
+
+
+def make_zbi(arch, path, kernel_arch=None):
+    build = TOP / 'build' / arch
+    # No guest packages: firmware reads an emulated disk slowly.
+    subprocess.run([TOP / 'build/host/mkzbi', 'create', '--crc', '-o', path, '--kernel', build / 'machina.kernel', '--arch',
+                    kernel_arch or arch, '--dir', f'bin={build}/bin'], check=True)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope='module')
+def images(request, tmp_path_factory):
+    """What `make image` makes, of a boot image without packages, and wrong ones beside it; the menu stands still at first."""
+    arch = request.config.architecture.name
+    work = tmp_path_factory.mktemp('images')
+    folder = work / 'netboot'
+    folder.mkdir()
+    shutil.copy(TOP / 'build' / arch / 'loader.efi', folder / LOADERS[arch])
+    good = make_zbi(arch, folder / 'machina.zbi')
+    make_zbi(arch, folder / 'other.zbi', {'x64': 'arm64', 'arm64': 'x64'}[arch])
+    (folder / 'short.zbi').write_bytes(good[:len(good) // 2])
+    (folder / 'crc.zbi').write_bytes(damage(good, len(good) - 4096, b'damage'))
+    (folder / 'lie.zbi').write_bytes(crc_item_length(good))
+    (folder / 'machina.cfg').write_text('timeout 0\n' + ''.join(
+        f'image {name}.zbi\n' for name in ('short', 'crc', 'lie', 'other', 'missing', 'machina')))
+    subprocess.run([TOP / 'scripts/mkimage', 'disk', work / 'machina.img', folder], check=True)
+    (folder / 'machina.cfg').write_text('timeout 1\n')
+    subprocess.run([TOP / 'scripts/mkimage', 'optical', work / 'machina.iso', folder], check=True)
+    return work
+
+
+@pytest.fixture
+def boot(request, images):
+    """A function that starts QEMU with firmware; its console."""
+    consoles = []
+
+    def start(how, *options):
+        arch = request.config.architecture.name
+        path = request.config.log_folder / f'uefi-{arch}-{how}.log'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = open(path, 'w', encoding='utf-8')
+        gic = ['-G', request.config.getoption('gic')] if arch == 'arm64' else []
+        console = start_console(TOP / 'scripts/qemu',
+                                ['-a', arch, *gic, '-b', images, '-m', '1G', '-s', '2', f'--{how}', '--', '-no-reboot', *options],
+                                TIMEOUT_SECONDS, log)
+        consoles.append((console, log))
+        return console
+
+    yield start
+    for console, log in consoles:
+        console.close(force=True)
+        log.close()
+
+
+def choose(console, count, key=DOWN):
+    """Waits for the menu, and does the entry that is so many keys away from the one that is chosen."""
+    for _ in range(count):
+        console.expect_exact('edits the command line.')
+        console.send(key)
+    console.expect_exact('edits the command line.')
+    console.send('\r')
+
+
+def expect_refusal(console, *sentences):
+    for sentence in sentences:
+        console.expect_exact(sentence)
+    console.expect_exact('Press a key to return to the menu.')
+    console.send(' ')
+
+
+def power_off(console):
+    console.expect_exact(PROMPT)
+    console.send('poweroff\r')
+    console.expect(pexpect.EOF)
+
+
+def test_the_menu_refuses_wrong_images_and_starts_the_right_one(boot):
+    console = boot('uefi')
+    choose(console, 0)
+    expect_refusal(console, 'short.zbi is damaged: offset 0x4: the container is longer than the data', 'Copy it')
+    choose(console, 1)
+    expect_refusal(console, "crc.zbi is damaged: offset 0x", "the item's CRC does not match its contents")
+    choose(console, 1)
+    expect_refusal(console, 'lie.zbi is damaged: offset 0x', 'the item is longer than the container')
+    choose(console, 1)
+    expect_refusal(console, 'other.zbi cannot be started here: its kernel is for', 'make image ARCH=')
+    choose(console, 1)
+    expect_refusal(console, 'missing.zbi, from the disk: there is no such file', 'Put a boot image of that name')
+    console.expect_exact('edits the command line.')
+    console.send('e')
+    console.expect_exact('Command line: ')
+    console.send('machina.run=uptimx\x08e\r')
+    console.expect_exact('Command line: machina.run=uptime')
+    choose(console, 1)
+    console.expect_exact('100 % of')
+    console.expect(r'up +0')
+    console.close(force=True)
+
+
+@pytest.mark.parametrize('how', ['cdrom', 'usb'])
+def test_firmware_boots_machina_to_its_shell(boot, how):
+    console = boot(how)
+    if how == 'usb':  # The disk's configuration: the last image is the good one.
+        choose(console, 5)
+    power_off(console)
+
+
+def test_the_network_boots_machina_and_says_what_is_missing(boot):
+    console = boot('netboot')
+    console.expect_exact('from server 10.0.2.2')
+    console.expect_exact('Starts machina.zbi in 1 s')
+    console.send(' ')
+    choose(console, 2)
+    console.expect_exact('Boot image: ')
+    console.send('none.zbi\r')
+    expect_refusal(console, 'none.zbi, from server 10.0.2.2: ', 'Put a boot image of that name')
+    choose(console, 2, UP)
+    for percent in '0 % of', '100 % of':
+        console.expect_exact(percent)
+    power_off(console)
+
+
+@pytest.mark.only('arm64')
+def test_a_machine_with_acpi_alone_is_refused(boot):
+    console = boot('cdrom', '-machine', 'acpi=on')
+    expect_refusal(console, 'This firmware describes the machine by ACPI only.', 'acpi=off')
+    console.expect_exact('edits the command line.')
