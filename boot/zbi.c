@@ -16,21 +16,69 @@ static size_t align_item(size_t size_bytes)
     return (size_bytes + ZBI_ALIGNMENT_BYTES - 1) & ~(size_t)(ZBI_ALIGNMENT_BYTES - 1);
 }
 
+// --- CRC
+// ------------------------------------------------------------------------------------------
+//
+// Eight bytes at a time: table k has what a byte with k bytes of zeros behind it does to the CRC.
+// That is linear, so an entry is the sum of those of its bits, which BITS_k lists, the lowest
+// first.
+
+// clang-format off
+#define BITS_0 0x77073096, 0xee0e612c, 0x076dc419, 0x0edb8832, 0x1db71064, 0x3b6e20c8, 0x76dc4190, 0xedb88320
+#define BITS_1 0x191b3141, 0x32366282, 0x646cc504, 0xc8d98a08, 0x4ac21251, 0x958424a2, 0xf0794f05, 0x3b83984b
+#define BITS_2 0x01c26a37, 0x0384d46e, 0x0709a8dc, 0x0e1351b8, 0x1c26a370, 0x384d46e0, 0x709a8dc0, 0xe1351b80
+#define BITS_3 0xb8bc6765, 0xaa09c88b, 0x8f629757, 0xc5b428ef, 0x5019579f, 0xa032af3e, 0x9b14583d, 0xed59b63b
+#define BITS_4 0x3d6029b0, 0x7ac05360, 0xf580a6c0, 0x30704bc1, 0x60e09782, 0xc1c12f04, 0x58f35849, 0xb1e6b092
+#define BITS_5 0xcb5cd3a5, 0x4dc8a10b, 0x9b914216, 0xec53826d, 0x03d6029b, 0x07ac0536, 0x0f580a6c, 0x1eb014d8
+#define BITS_6 0xa6770bb4, 0x979f1129, 0xf44f2413, 0x33ef4e67, 0x67de9cce, 0xcfbd399c, 0x440b7579, 0x8816eaf2
+#define BITS_7 0xccaa009e, 0x4225077d, 0x844a0efa, 0xd3e51bb5, 0x7cbb312b, 0xf9766256, 0x299dc2ed, 0x533b85da
+// clang-format on
+
+#define ENTRY(i, b0, b1, b2, b3, b4, b5, b6, b7)                                 \
+    (((i)&1 ? b0 : 0) ^ ((i)&2 ? b1 : 0) ^ ((i)&4 ? b2 : 0) ^ ((i)&8 ? b3 : 0) ^ \
+     ((i)&16 ? b4 : 0) ^ ((i)&32 ? b5 : 0) ^ ((i)&64 ? b6 : 0) ^ ((i)&128 ? b7 : 0))
+#define ENTRIES_1(i, ...) ENTRY(i, __VA_ARGS__)
+#define ENTRIES_4(i, ...)                                                                        \
+    ENTRIES_1(i, __VA_ARGS__), ENTRIES_1((i) + 1, __VA_ARGS__), ENTRIES_1((i) + 2, __VA_ARGS__), \
+        ENTRIES_1((i) + 3, __VA_ARGS__)
+#define ENTRIES_16(i, ...)                                                                       \
+    ENTRIES_4(i, __VA_ARGS__), ENTRIES_4((i) + 4, __VA_ARGS__), ENTRIES_4((i) + 8, __VA_ARGS__), \
+        ENTRIES_4((i) + 12, __VA_ARGS__)
+#define ENTRIES_64(i, ...)                                         \
+    ENTRIES_16(i, __VA_ARGS__), ENTRIES_16((i) + 16, __VA_ARGS__), \
+        ENTRIES_16((i) + 32, __VA_ARGS__), ENTRIES_16((i) + 48, __VA_ARGS__)
+#define TABLE(...)                                                                             \
+    {                                                                                          \
+        ENTRIES_64(0, __VA_ARGS__), ENTRIES_64(64, __VA_ARGS__), ENTRIES_64(128, __VA_ARGS__), \
+            ENTRIES_64(192, __VA_ARGS__)                                                       \
+    }
+
+static const uint32_t crc_tables[8][256] = {
+    TABLE(BITS_0), TABLE(BITS_1), TABLE(BITS_2), TABLE(BITS_3),
+    TABLE(BITS_4), TABLE(BITS_5), TABLE(BITS_6), TABLE(BITS_7),
+};
+
+static uint32_t crc_of_word(uint64_t word)
+{
+    uint32_t crc = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        crc ^= crc_tables[7 - i][(uint8_t)(word >> 8 * i)];
+    return crc;
+}
+
 uint32_t zbi_crc32(uint32_t crc, const void *data, size_t size_bytes)
 {
-    static const uint32_t by_nibble[16] = {
-        0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4,
-        0x4db26158, 0x5005713c, 0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
-        0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-    };
     const uint8_t *bytes = data;
+    uint64_t word;
 
     crc = ~crc;
-    for (size_t i = 0; i < size_bytes; i++) {
-        crc ^= bytes[i];
-        crc = (crc >> 4) ^ by_nibble[crc & 15];
-        crc = (crc >> 4) ^ by_nibble[crc & 15];
+    for (; size_bytes >= sizeof word; size_bytes -= sizeof word, bytes += sizeof word) {
+        memcpy(&word, bytes, sizeof word);
+        crc = crc_of_word(word ^ crc);
     }
+    for (; size_bytes > 0; size_bytes--, bytes++)
+        crc = (crc >> 8) ^ crc_tables[0][(uint8_t)(crc ^ *bytes)];
     return ~crc;
 }
 

@@ -56,6 +56,32 @@ TEST(zbi_walks_items_of_one_type)
     EXPECT_FALSE(zbi_next(&iterator, &item));
 }
 
+// One bit at a time, by the definition.
+static uint32_t slow_crc(const uint8_t *bytes, size_t size)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+TEST(zbi_crc_is_the_same_at_every_length_and_split)
+{
+    uint8_t bytes[600];
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * i + 7 * i);
+    for (size_t size = 0; size < sizeof bytes; size++) {
+        uint32_t crc = slow_crc(bytes, size);
+        EXPECT_EQ(zbi_crc32(0, bytes, size), crc);
+        EXPECT_EQ(zbi_crc32(zbi_crc32(0, bytes, size / 3), bytes + size / 3, size - size / 3), crc);
+    }
+}
+
 TEST(zbi_crc_is_ieee_802_3)
 {
     EXPECT_EQ(zbi_crc32(0, "123456789", 9), 0xcbf43926u);
