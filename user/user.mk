@@ -37,12 +37,13 @@ USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))
 
 # What only one architecture's machines have.
 USER_PROGRAMS_x86_64 := i8042
-USER_PROGRAMS += init console screen device_manager virtio_block_driver nvme_driver disk_service \
+USER_PROGRAMS += init console screen device_manager virtio_block_driver nvme_driver ahci_driver disk_service \
 	$(USER_COMMANDS) $(USER_PROGRAMS_$(ARCH_DIR))
 # What driver programs have in common.
 DRIVER_LIB_SRCS := $(wildcard user/drivers/lib/*.c user/drivers/portable/*.c)
 USER_SRCS_virtio_block_driver := user/drivers/disks/virtio_block.c $(DRIVER_LIB_SRCS)
 USER_SRCS_nvme_driver := user/drivers/disks/nvme.c $(DRIVER_LIB_SRCS)
+USER_SRCS_ahci_driver := user/drivers/disks/ahci.c $(DRIVER_LIB_SRCS)
 USER_SRCS_disk_service := user/services/disk_service.c
 USER_SRCS_init := user/services/init.c
 USER_SRCS_device_manager := user/drivers/device_manager.c user/drivers/pci_host.c $(DRIVER_LIB_SRCS)

@@ -231,8 +231,10 @@ static void driver_ended(struct running *entry)
     int32_t exit_code = 0;
     mx_status_t status = process_wait(entry->process, 0, &exit_code);
 
-    printf("devices: %s: %s ended (%d), the device is off%s\n", entry->grant.device.name,
-           entry->program, exit_code, status == MX_OK ? "" : "?");
+    // One that found nothing to drive says so by 0.
+    if (status != MX_OK || exit_code != 0)
+        printf("devices: %s: %s ended (%d), the device is off\n", entry->grant.device.name,
+               entry->program, exit_code);
     pci_revoke_function(entry->host, entry->function, &entry->grant);
     handle_close(entry->process);
     entry->process = MX_HANDLE_INVALID;

@@ -170,7 +170,8 @@ static void look_at_disk(mx_handle_t channel, const char *name)
                (unsigned long long)look.disk.size_bytes, look.disk.block_bytes,
                look.disk.is_read_only ? ", read-only" : "");
         look_at_partitions(&look);
-    } else {
+    } else if (status != MX_ERR_PEER_CLOSED) {
+        // One whose driver ended is not there, or its driver has said why.
         say(&look, "it cannot be used", status);
     }
     handle_close(look.buffer);

@@ -142,6 +142,15 @@ static bool is_page_list(const struct runs *runs)
     return true;
 }
 
+static bool is_word_list(const struct runs *runs)
+{
+    for (uint32_t i = 0; i < runs->count; i++) {
+        if ((runs->run[i].address | runs->run[i].size_bytes) % 2 != 0)
+            return false;
+    }
+    return true;
+}
+
 // Between the copy and the client's memory, segment by segment.
 static mx_status_t copy_segments(const struct flight *flight, bool is_to_client)
 {
@@ -279,7 +288,8 @@ static mx_status_t start_transfer(struct disk *disk, struct client *client,
     for (uint32_t i = 0; i < message->request.segment_count && status == MX_OK; i++)
         status = add_segment(disk, &client->memories[message->segments[i].memory],
                              &message->segments[i], &runs);
-    if (status == MX_OK && disk->ops->needs_pages && !is_page_list(&runs))
+    if (status == MX_OK && ((disk->ops->needs_pages && !is_page_list(&runs)) ||
+                            (disk->ops->needs_words && !is_word_list(&runs))))
         status = use_copy(disk, flight, message, &runs);
     if (status != MX_OK)
         return status;

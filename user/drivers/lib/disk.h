@@ -33,6 +33,8 @@ struct disk_transfer {
 struct disk_ops {
     // Runs must meet at page boundaries and begin at multiples of 4 (others are copied).
     bool needs_pages;
+    // Runs must begin at even addresses and have even sizes (others are copied).
+    bool needs_words;
     // Gives the transfer to the device. An error answers it, but for SHOULD_WAIT, which asks to be
     // called again when something is done.
     mx_status_t (*start)(struct disk *disk, const struct disk_transfer *transfer);
