@@ -1,0 +1,168 @@
+"""Guests from packages on the host's disks: each kind of disk, writes that stay, disks that fail or vanish."""
+
+import json
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness.disk_images import disk_image, package_archive
+from harness.guests import LinuxGuest, list_guests, wait_until
+from harness.machine import Machina
+from harness.paths import TOP
+
+SECTOR_BYTES = 512
+DATA_SECTORS = 4096
+PACKAGE = 'disk_guest'
+READ_ONLY, WRITABLE = '/dev/vdb', '/dev/vdc'
+DEVICES = {
+    'virtio': ['-device', 'virtio-blk-pci,drive=disk,id=device'],
+    'nvme': ['-device', 'nvme,drive=disk,serial=machina,id=device'],
+    'ahci': ['-device', 'ich9-ahci,id=device', '-device', 'ide-hd,drive=disk,bus=device.0'],
+}
+
+
+def sector_text(number):
+    return (f'sector {number:08}\n' * (SECTOR_BYTES // 16)).encode()
+
+
+class Disk:
+    """A disk image with the package, and where its files are."""
+
+    def __init__(self, arch, folder):
+        product = TOP / 'build' / arch / 'packages/linux_guest'
+        package = folder / 'package'
+        shutil.copytree(product, package)
+        data = b''.join(sector_text(number) for number in range(DATA_SECTORS))
+        (package / 'data/pattern.img').write_bytes(data)
+        (package / 'data/scratch.img').write_bytes(data)
+        path = package / 'data/guest.cfg'
+        config = json.loads(path.read_text())
+        config['block'] = [config['block'], 'data/pattern.img,ro', 'data/scratch.img,rw']
+        path.write_text(json.dumps(config))
+        archive = folder / 'packages.archive'
+        package_archive(archive, {PACKAGE: package})
+        self.path = folder / 'disk.img'
+        self.start = disk_image(self.path, [archive])[0]
+        self.offset = self._offset_of(archive, 'scratch.img')
+        self.pattern_offset = self._offset_of(archive, 'pattern.img')
+
+    def _offset_of(self, archive, name):
+        """By the archive's directory: entries of three words and the name."""
+        data = archive.read_bytes()
+        at = data.index(name.encode() + b'\0')
+        entry = data.rindex(f'pkg/{PACKAGE}'.encode(), 0, at) - 12
+        return self.start + int.from_bytes(data[entry + 8:entry + 12], 'little')
+
+    def scratch_sector(self, number):
+        with open(self.path, 'rb') as disk:
+            disk.seek(self.offset + number * SECTOR_BYTES)
+            return disk.read(SECTOR_BYTES)
+
+
+@pytest.fixture(scope='module')
+def disk(request, tmp_path_factory):
+    return Disk(request.config.architecture.name, tmp_path_factory.mktemp('disks'))
+
+
+class Monitor:
+    """QEMU's machine protocol."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))
+        self.file = self.socket.makefile('rw')
+        self.file.readline()
+        self.call('qmp_capabilities')
+
+    def call(self, command, **arguments):
+        self.file.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
+        self.file.flush()
+        while True:
+            answer = json.loads(self.file.readline())
+            if 'return' in answer or 'error' in answer:
+                assert 'return' in answer, answer
+                return answer['return']
+
+
+def boot(request, options, cmdline=''):
+    config = request.config
+    machine = Machina(config, config.log_folder / f'{request.node.name.replace("/", "_")}.log', memory='2G',
+                      images=TOP / 'build' / config.architecture.name, cmdline=cmdline, qemu_options=options)
+    request.addfinalizer(machine.close)
+    machine.wait_for_prompt()
+    return machine
+
+
+def drive(disk, more=''):
+    return ['-drive', f'file={disk.path},if=none,id=disk,format=raw{more}']
+
+
+def wait_for_package(machine):
+    wait_until(machine, lambda: PACKAGE in machine.run('guest packages').split())
+
+
+def read_sector(linux, device, number):
+    return linux.run(f'dd if={device} bs={SECTOR_BYTES} skip={number} count=1 iflag=direct 2>/dev/null | head -c 16')
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_guest_runs_from_a_package_on_the_disk(request, disk, device):
+    machine = boot(request, drive(disk) + DEVICES[device])
+    wait_for_package(machine)
+    linux = LinuxGuest(machine, PACKAGE)
+    for number in [0, 1, 7, 8, 9, DATA_SECTORS - 1]:
+        assert read_sector(linux, READ_ONLY, number) == f'sector {number:08}\n'
+    # All of it, in large pieces and past the page cache's pages.
+    linux.run(f'dd if={READ_ONLY} of=/tmp/disk bs=96k 2>/dev/null')
+    assert linux.run('uniq /tmp/disk | wc -l') == f'{DATA_SECTORS}\n'
+    assert linux.run('uniq /tmp/disk | sort -c && echo sorted') == 'sorted\n'
+    assert linux.run('cat /sys/block/vdb/ro /sys/block/vdc/ro').split() == ['1', '0']
+    # What is written is on the host's disk, in its place and nowhere else.
+    linux.run(f'yes {device} | head -c {3 * SECTOR_BYTES} >/tmp/new')
+    linux.run(f'dd if=/tmp/new of={WRITABLE} bs={3 * SECTOR_BYTES} seek=5 count=1 oflag=direct conv=notrunc 2>/dev/null; sync')
+    assert disk.scratch_sector(15).startswith(f'{device}\n'.encode())
+    assert disk.scratch_sector(14) == sector_text(14)
+    assert disk.scratch_sector(18) == sector_text(18)
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_errors_of_the_disk_reach_the_guest_alone(request, disk, device):
+    bad = (disk.pattern_offset + 1024 * SECTOR_BYTES) // SECTOR_BYTES
+    file = json.dumps({'driver': 'raw', 'node-name': 'disk', 'file': {
+        'driver': 'blkdebug', 'image': {'driver': 'file', 'filename': str(disk.path)},
+        'inject-error': [{'event': 'none', 'iotype': 'read', 'errno': 5, 'sector': bad + i, 'once': False} for i in range(8)]}})
+    options = [word.replace('drive=disk', 'drive=disk,rerror=report') if device != 'nvme' else word
+               for word in DEVICES[device]]
+    machine = boot(request, ['-blockdev', file] + options)
+    wait_for_package(machine)
+    linux = LinuxGuest(machine, PACKAGE)
+    status, _ = linux.try_run(f'dd if={READ_ONLY} of=/dev/null bs={SECTOR_BYTES} skip=1024 count=1 iflag=direct 2>/dev/null')
+    assert status != 0
+    # The sectors beside it, and the other disks, are as they were.
+    assert read_sector(linux, READ_ONLY, 1023) == f'sector {1023:08}\n'
+    assert read_sector(linux, READ_ONLY, 1040) == f'sector {1040:08}\n'
+    assert read_sector(linux, WRITABLE, 0) == f'sector {0:08}\n'
+    linux.detach()
+    assert list_guests(machine)[linux.id]['state'] == 'running'
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_disk_that_vanishes_leaves_the_host_and_the_guest_running(request, disk, device, tmp_path):
+    path = tmp_path / 'qmp'
+    options = ['-qmp', f'unix:{path},server=on,wait=off', '-device', 'pcie-root-port,id=bridge0,chassis=1,slot=1']
+    machine = boot(request, drive(disk, ',snapshot=on') + options +
+                   [word.replace('id=device', 'bus=bridge0,id=device') for word in DEVICES[device]])
+    wait_for_package(machine)
+    linux = LinuxGuest(machine, PACKAGE)
+    assert read_sector(linux, READ_ONLY, 3) == f'sector {3:08}\n'
+    # As if it were pulled out: from now on all its registers read as ones.
+    Monitor(path).call('qom-set', path='/machine/peripheral/device', property='realized', value=False)
+    status, _ = linux.try_run(
+        f'dd if={READ_ONLY} of=/dev/null bs={SECTOR_BYTES} skip=2000 count=1 iflag=direct 2>/dev/null', timeout=90)
+    assert status != 0
+    linux.detach()
+    assert list_guests(machine)[linux.id]['state'] == 'running'
+    assert 'its requests fail from now on' in machine.run('dmesg')
+    assert 'linux_guest' in machine.run('guest packages')
