@@ -174,7 +174,7 @@ FUZZ_SECONDS ?= 600
 PYTEST ?=
 
 .PHONY: all run image test bench fuzz clean
-all: $B/machina.bin $B/machina.kernel $B/machina.zbi $B/loader.efi
+all: $B/machina.bin $B/machina.kernel $B/machina.zbi $B/loader.efi $(if $(filter x64,$(ARCH)),$B/machina-video.bin)
 
 run:
 	scripts/setup
