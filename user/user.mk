@@ -50,7 +50,8 @@ USER_SRCS_device_manager := user/drivers/device_manager.c user/drivers/pci_host.
 USER_SRCS_console := user/services/console.c user/services/$(ARCH_DIR)/uart.c
 USER_SRCS_screen := $(wildcard user/services/screen/*.c)
 USER_SRCS_i8042 := user/services/x86_64/i8042.c
-USER_PROGRAMS += xhci_driver
+USER_PROGRAMS += xhci_driver virtio_input_driver
+USER_SRCS_virtio_input_driver := $(wildcard user/drivers/input/*.c user/drivers/input/portable/*.c) $(DRIVER_LIB_SRCS)
 USER_SRCS_xhci_driver := $(wildcard user/drivers/usb/*.c user/drivers/usb/portable/*.c) user/drivers/input/keyboard_link.c \
 	user/drivers/input/portable/key_queue.c $(DRIVER_LIB_SRCS)
 $(foreach name,$(USER_COMMANDS),$(eval USER_SRCS_$(name) := guest-tools/$(name).c))

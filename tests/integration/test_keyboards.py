@@ -26,7 +26,9 @@ USAGES = {
 CONTROLLER = ['-device', 'qemu-xhci,id=usb']
 USB = CONTROLLER + ['-device', 'usb-kbd,bus=usb.0,port=1,id=keyboard']
 USB_BEHIND_HUB = CONTROLLER + ['-device', 'usb-hub,bus=usb.0,port=1,id=hub', '-device', 'usb-kbd,bus=usb.0,port=1.3,id=keyboard']
-KINDS = {'usb': USB, 'usb behind a hub': USB_BEHIND_HUB}
+VIRTIO = ['-device', 'virtio-keyboard-pci']
+KINDS = {'usb': USB, 'usb behind a hub': USB_BEHIND_HUB, 'virtio': VIRTIO}
+UNPLUGGED_KINDS = ['usb', 'usb behind a hub']
 
 
 class MonitoredKeyboards:
@@ -99,7 +101,7 @@ def test_keyboard_tells_every_key_once_and_in_order(keyboards, kind):
     run.expect_nothing_more(0)
 
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', UNPLUGGED_KINDS)
 def test_keyboard_that_is_unplugged_lets_its_keys_go(keyboards, kind):
     run = keyboards(KINDS[kind])
     run.expect('keyboard 0 connected')
@@ -148,3 +150,21 @@ def test_usb_hub_behind_a_hub_is_refused(keyboards):
     run.expect(r'keyboard 0 connected')
     run.qmp.type('y')
     run.expect_typed(0, 'y')
+
+
+def test_virtio_device_that_is_no_keyboard_is_left_alone(keyboards):
+    run = keyboards(['-device', 'virtio-mouse-pci', '-device', 'virtio-tablet-pci', *VIRTIO])
+    run.expect('keyboard 0 connected')
+    run.qmp.type('y')
+    run.expect_typed(0, 'y')
+    assert run.machine.log_since(0).count('it is not a keyboard; not used') == 2
+
+
+def test_keyboards_of_all_kinds_work_side_by_side(keyboards):
+    run = keyboards([*USB, *VIRTIO])
+    run.expect('keyboard 0 connected')
+    run.expect('keyboard 1 connected')
+    # QEMU types on one of them only: on that which came last.
+    run.qmp.type('a', 'b', 'c')
+    typed = [run.expect(r'keyboard \d: (\w\w) (down|up)').groups() for _ in range(6)]
+    assert typed == [(f'{USAGES[key]:02x}', what) for key in 'abc' for what in ('down', 'up')]
