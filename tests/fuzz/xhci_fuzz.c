@@ -28,10 +28,10 @@ static uint32_t take_u32(void)
     return value;
 }
 
-static void connect(struct fake_xhci *fake, unsigned port)
+static void prepare(struct fake_xhci *fake, unsigned port)
 {
-    struct fake_device *device = fake_keyboard(fake, port);
     const uint8_t lies = take();
+    struct fake_device *device = lies & 0x80 ? fake_hub(fake, port) : fake_keyboard(fake, port);
 
     device->speed = take() & 15;
     device->stalled_request = take();
@@ -42,7 +42,26 @@ static void connect(struct fake_xhci *fake, unsigned port)
         device->device_descriptor[take() % 18] = take();
     if (lies & 0x40)
         device->configuration_bytes = take();
+    device->hub_lies = lies & 8 ? (uint16_t)take_u32() : 0;
+}
+
+static void connect(struct fake_xhci *fake, unsigned port)
+{
+    prepare(fake, port);
     fake_connect(fake, port);
+}
+
+// Something comes or goes behind a hub, whether there is one or not.
+static void change_hub(struct fake_xhci *fake, unsigned hub, uint8_t what)
+{
+    const unsigned port = 1 + what % FAKE_HUB_PORTS;
+    const bool is_connected = !fake->devices[FAKE_PORTS + port].is_connected;
+
+    if (is_connected)
+        prepare(fake, FAKE_PORTS + port);
+    fake_hub_change(fake, hub, port, is_connected);
+    if (what & 0x80)
+        fake->devices[FAKE_PORTS + port].hub_changes = (uint16_t)take_u32();
 }
 
 // An event that names something of the driver's, or nothing.
@@ -108,8 +127,11 @@ static void act(struct fake_xhci *fake)
     case 12:
         fake->keys_refused = take();
         break;
+    case 13:
+        change_hub(fake, port, take());
+        break;
     default:
-        fake_type(fake, port, take(), take());
+        fake_type(fake, 1 + take() % (FAKE_DEVICES - 1), take(), take());
         break;
     }
 }

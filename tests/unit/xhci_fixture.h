@@ -16,6 +16,8 @@
 #include "user/drivers/usb/portable/xhci_registers.h"
 
 #define FAKE_PORTS          4
+#define FAKE_HUB_PORTS      3 // what is on port n of the hub is device FAKE_PORTS + n
+#define FAKE_DEVICES        (FAKE_PORTS + FAKE_HUB_PORTS + 1)
 #define FAKE_SLOTS          8
 #define FAKE_SCRATCHPADS    3
 #define FAKE_BAR_BYTES      0x4000u
@@ -46,6 +48,9 @@ struct fake_device {
     uint8_t protocol; // what SET_PROTOCOL said
     uint8_t output;   // what SET_REPORT said
     unsigned halt_clears;
+    bool is_hub;
+    uint16_t hub_status, hub_changes; // of the port of a hub that this device is on
+    uint16_t hub_lies;                // bits that its status has wrong
 };
 
 // A ring of the driver's as the controller follows it.
@@ -56,7 +61,8 @@ struct fake_ring {
 
 struct fake_slot {
     bool is_enabled;
-    uint8_t port;
+    uint8_t port;        // index of the device
+    uint32_t translator; // of the slot context: hub and port that speak to it
     struct fake_ring control, interrupt;
     uint8_t interrupt_dci; // 0: not configured
     uint16_t control_packet_bytes;
@@ -71,7 +77,7 @@ struct fake_xhci {
     uint64_t events; // where the next goes
     uint32_t events_cycle;
     struct fake_slot slots[FAKE_SLOTS + 1];
-    struct fake_device devices[FAKE_PORTS + 1];
+    struct fake_device devices[FAKE_DEVICES];
 
     bool never_stops, never_resets, never_starts; // faults
     bool keeps_firmware;
@@ -195,17 +201,57 @@ static inline void fake_set_ring(struct fake_ring *ring, uint64_t position)
 // --- devices
 // ------------------------------------------------------------------------------------------
 
-// Returns how many bytes the device sends, or -1 for a stall.
-static inline int fake_answer(struct fake_device *device, const struct usb_setup *setup,
-                              uint8_t *data)
+// A request to a port of the hub.
+static inline int fake_answer_port(struct fake_xhci *fake, const struct usb_setup *setup,
+                                   uint8_t *data)
 {
+    if (setup->index == 0 || setup->index > FAKE_HUB_PORTS) {
+        fake_break(fake, "a port that the hub does not have");
+        return -1;
+    }
+    struct fake_device *child = &fake->devices[FAKE_PORTS + setup->index];
+    const uint16_t status = child->hub_status ^ child->hub_lies;
+
+    switch (setup->request) {
+    case USB_REQUEST_GET_STATUS:
+        if (setup->length < 4)
+            return 0;
+        memcpy(data, &status, 2);
+        memcpy(data + 2, &child->hub_changes, 2);
+        return 4;
+    case USB_REQUEST_CLEAR_FEATURE:
+        child->hub_changes &= (uint16_t) ~(1u << (setup->value - 16) % 16);
+        return 0;
+    case USB_REQUEST_SET_FEATURE:
+        if (setup->value == 4 && child->is_connected) {
+            child->resets++;
+            child->hub_status = (uint16_t)(3 | (child->speed == XHCI_SPEED_LOW ? 1u << 9 : 0));
+            child->hub_changes |= 1u << 4;
+        }
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+// Returns how many bytes the device sends, or -1 for a stall.
+static inline int fake_answer(struct fake_xhci *fake, struct fake_device *device,
+                              const struct usb_setup *setup, uint8_t *data)
+{
+    static const uint8_t hub_descriptor[] = {9, 0x29, FAKE_HUB_PORTS, 0x60, 0, 1, 0, 0, 0xff};
     const uint8_t *source = device->device_descriptor;
     size_t size = sizeof(device->device_descriptor);
 
     if (device->stalled_request != 0 && setup->request == device->stalled_request)
         return -1;
+    if (device->is_hub && (setup->type & 0x7f) == (USB_TYPE_CLASS | USB_TYPE_OTHER))
+        return fake_answer_port(fake, setup, data);
     switch (setup->request) {
     case USB_REQUEST_GET_DESCRIPTOR:
+        if (setup->value >> 8 == USB_DESCRIPTOR_HUB) {
+            source = hub_descriptor;
+            size = sizeof(hub_descriptor);
+        }
         if (setup->value >> 8 == USB_DESCRIPTOR_CONFIGURATION) {
             source = device->configuration;
             size = device->configuration_bytes;
@@ -254,7 +300,7 @@ static inline void fake_control(struct fake_xhci *fake, unsigned slot_number)
             fake_break(fake, "a control transfer without its data stage");
         data = fake_at(fake, trb.parameter, setup.length);
     }
-    const int size = fake_answer(device, &setup, data);
+    const int size = fake_answer(fake, device, &setup, data);
     if (size < 0) {
         fake_transfer_event(fake, address, XHCI_COMPLETION_STALL, 0, slot_number, 1);
         return;
@@ -268,6 +314,16 @@ static inline void fake_control(struct fake_xhci *fake, unsigned slot_number)
     fake_transfer_event(fake, address, XHCI_COMPLETION_SUCCESS, 0, slot_number, 1);
 }
 
+// Which ports of the hub have changed.
+static inline uint8_t fake_hub_report(const struct fake_xhci *fake)
+{
+    uint8_t report = 0;
+
+    for (unsigned port = 1; port <= FAKE_HUB_PORTS; port++)
+        report |= (uint8_t)((fake->devices[FAKE_PORTS + port].hub_changes != 0) << port);
+    return report;
+}
+
 // Sends the next report if the driver waits for one.
 static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number)
 {
@@ -278,7 +334,8 @@ static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number
 
     if (!slot->is_enabled || slot->interrupt_dci == 0 || slot->is_halted || !device->is_connected)
         return;
-    if (device->report_code == 0 && device->report_head == device->report_tail)
+    if (device->report_code == 0 &&
+        (device->is_hub ? fake_hub_report(fake) == 0 : device->report_head == device->report_tail))
         return;
     if (!fake_take(fake, &slot->interrupt, &trb, &address))
         return;
@@ -287,6 +344,12 @@ static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number
         slot->is_halted = device->report_code != XHCI_COMPLETION_SUCCESS &&
                           device->report_code != XHCI_COMPLETION_SHORT_PACKET;
         fake_transfer_event(fake, address, device->report_code, device->report_residue, slot_number,
+                            slot->interrupt_dci);
+        return;
+    }
+    if (device->is_hub) {
+        *fake_at(fake, trb.parameter, length) = fake_hub_report(fake);
+        fake_transfer_event(fake, address, XHCI_COMPLETION_SHORT_PACKET, length - 1, slot_number,
                             slot->interrupt_dci);
         return;
     }
@@ -313,22 +376,36 @@ static inline uint64_t fake_dequeue(const uint32_t *context)
     return context[2] | (uint64_t)context[3] << 32;
 }
 
+// The device that a slot context names: on a port, or on one of the hub.
+static inline uint8_t fake_find(const uint32_t *slot_context)
+{
+    const uint32_t route = slot_context[0] & 0xfffff;
+    const uint32_t port = slot_context[1] >> 16 & 0xff;
+
+    if (port == 0 || port > FAKE_PORTS || route > FAKE_HUB_PORTS)
+        return 0;
+    return (uint8_t)(route == 0 ? port : FAKE_PORTS + route);
+}
+
 static inline uint8_t fake_address(struct fake_xhci *fake, struct fake_slot *slot, uint64_t input)
 {
     const uint32_t *context = fake_context(fake, input, 1);
-    const uint8_t port = (uint8_t)(context[1] >> 16);
+    const uint8_t found = fake_find(context);
+    struct fake_device *device = &fake->devices[found];
 
-    if (port == 0 || port > FAKE_PORTS || fake_context(fake, input, 0)[1] != 3) {
+    if (found == 0 || fake_context(fake, input, 0)[1] != 3) {
         fake_break(fake, "an address for a device on no port");
         return XHCI_COMPLETION_PARAMETER_ERROR;
     }
-    slot->port = port;
+    slot->port = found;
+    slot->translator = context[2];
     slot->control_packet_bytes = (uint16_t)(fake_context(fake, input, 2)[1] >> 16);
     fake_set_ring(&slot->control, fake_dequeue(fake_context(fake, input, 2)));
-    fake->devices[port].addresses++;
-    if (!fake->devices[port].is_connected || !(*fake_portsc(fake, port) & XHCI_PORTSC_PED))
-        return XHCI_COMPLETION_TRANSACTION_ERROR;
-    return XHCI_COMPLETION_SUCCESS;
+    device->addresses++;
+    const bool is_enabled = found > FAKE_PORTS ? (device->hub_status & 2) != 0
+                                               : (*fake_portsc(fake, found) & XHCI_PORTSC_PED) != 0;
+    return device->is_connected && is_enabled ? XHCI_COMPLETION_SUCCESS
+                                              : XHCI_COMPLETION_TRANSACTION_ERROR;
 }
 
 static inline uint8_t fake_configure(struct fake_xhci *fake, struct fake_slot *slot, uint64_t input)
@@ -639,6 +716,39 @@ static inline struct fake_device *fake_keyboard(struct fake_xhci *fake, unsigned
     return device;
 }
 
+// A hub of high speed.
+static inline struct fake_device *fake_hub(struct fake_xhci *fake, unsigned port)
+{
+    struct fake_device *device = fake_keyboard(fake, port);
+
+    device->speed = XHCI_SPEED_HIGH;
+    device->is_hub = true;
+    device->device_descriptor[4] = USB_CLASS_HUB;
+    device->configuration[14] = USB_CLASS_HUB;
+    device->configuration[15] = device->configuration[16] = 0;
+    return device;
+}
+
+static inline void fake_tell(struct fake_xhci *fake, unsigned device)
+{
+    for (unsigned slot = 1; slot <= FAKE_SLOTS; slot++) {
+        if (fake->slots[slot].is_enabled && fake->slots[slot].port == device)
+            fake_send_report(fake, slot);
+    }
+}
+
+// What fake_keyboard put at FAKE_PORTS + port comes or goes at the port of the hub `hub`.
+static inline void fake_hub_change(struct fake_xhci *fake, unsigned hub, unsigned port,
+                                   bool is_connected)
+{
+    struct fake_device *device = &fake->devices[FAKE_PORTS + port];
+
+    device->is_connected = is_connected;
+    device->hub_status = is_connected;
+    device->hub_changes |= 1;
+    fake_tell(fake, hub);
+}
+
 // A report with one key (0: none); sent when the driver asks.
 static inline void fake_type(struct fake_xhci *fake, unsigned port, uint8_t modifiers, uint8_t key)
 {
@@ -648,8 +758,5 @@ static inline void fake_type(struct fake_xhci *fake, unsigned port, uint8_t modi
     memset(report, 0, 8);
     report[0] = modifiers;
     report[2] = key;
-    for (unsigned slot = 1; slot <= FAKE_SLOTS; slot++) {
-        if (fake->slots[slot].is_enabled && fake->slots[slot].port == port)
-            fake_send_report(fake, slot);
-    }
+    fake_tell(fake, port);
 }

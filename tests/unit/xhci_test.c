@@ -416,6 +416,84 @@ TEST(xhci_drops_a_keyboard_whose_reports_are_too_short_or_claim_too_much)
     }
 }
 
+// --- hubs
+// ---------------------------------------------------------------------------------------------
+
+static void begin_with_hub(void)
+{
+    fake_init(&fake);
+    fake_hub(&fake, 2);
+    fake_connect(&fake, 2);
+    EXPECT_OK(begin());
+    EXPECT_OK(run());
+    EXPECT_TRUE(has_logged("port 2: device 1234:5678 is a hub"));
+}
+
+TEST(xhci_finds_keyboards_behind_a_hub)
+{
+    begin_with_hub();
+    fake_keyboard(&fake, FAKE_PORTS + 3)->speed = XHCI_SPEED_LOW;
+    fake_hub_change(&fake, 2, 3, true);
+    EXPECT_OK(run());
+    EXPECT_EQ(fake.keyboards_added, 1);
+    EXPECT_TRUE(has_logged("port 2.3: device 1234:5678 is a keyboard"));
+    // The hub in slot 1 speaks to it.
+    EXPECT_EQ(fake.slots[2].translator & 0xffff, 0x0301);
+    taken = fake.taken;
+    fake_type(&fake, FAKE_PORTS + 3, 0, 4);
+    EXPECT_OK(run());
+    EXPECT_EQ(next_key(), 4);
+    fake_hub_change(&fake, 2, 3, false);
+    EXPECT_OK(run());
+    EXPECT_EQ(next_key(), -4);
+    EXPECT_EQ(fake.keyboards_removed, 1);
+    fake_hub_change(&fake, 2, 3, true);
+    EXPECT_OK(run());
+    EXPECT_EQ(fake.keyboards_added, 2);
+    EXPECT_FALSE(fake.is_broken);
+}
+
+TEST(xhci_removes_what_is_behind_a_hub_with_it)
+{
+    begin_with_hub();
+    for (unsigned port = 1; port <= FAKE_HUB_PORTS; port++) {
+        fake_keyboard(&fake, FAKE_PORTS + port);
+        fake_hub_change(&fake, 2, port, true);
+    }
+    EXPECT_OK(run());
+    EXPECT_EQ(fake.keyboards_added, 3);
+    fake_disconnect(&fake, 2);
+    EXPECT_OK(run());
+    EXPECT_EQ(fake.keyboards_removed, 3);
+    for (unsigned slot = 1; slot <= FAKE_SLOTS; slot++)
+        EXPECT_FALSE(fake.slots[slot].is_enabled);
+    EXPECT_FALSE(fake.is_broken);
+}
+
+TEST(xhci_refuses_a_hub_behind_a_hub)
+{
+    begin_with_hub();
+    fake_hub(&fake, FAKE_PORTS + 1)->speed = XHCI_SPEED_FULL;
+    fake_hub_change(&fake, 2, 1, true);
+    EXPECT_OK(run());
+    EXPECT_TRUE(has_logged("it is behind another hub"));
+    EXPECT_EQ(fake.devices[FAKE_PORTS + 1].resets, 1);
+}
+
+TEST(xhci_drops_a_hub_that_does_not_answer)
+{
+    begin_with_hub();
+    fake_keyboard(&fake, FAKE_PORTS + 1);
+    fake_hub_change(&fake, 2, 1, true);
+    EXPECT_OK(run());
+    EXPECT_EQ(fake.keyboards_added, 1);
+    fake.devices[2].silent_request = USB_REQUEST_CLEAR_FEATURE;
+    fake_hub_change(&fake, 2, 2, true);
+    EXPECT_OK(run());
+    EXPECT_EQ(fake.keyboards_removed, 1);
+    EXPECT_FALSE(fake.slots[1].is_enabled);
+}
+
 // --- hostile controllers
 // ------------------------------------------------------------------------------
 
