@@ -99,7 +99,8 @@ static void boot_check(const char *problem)
         boot_fail(problem);
 }
 
-// --- what the starter left -------------------------------------------------------------------------------------
+// --- what the starter left
+// -------------------------------------------------------------------------------------
 
 static struct fdt open_tree(const void *data, size_t size_bytes)
 {

@@ -40,7 +40,8 @@ void cache_clean(const void *at, size_t size_bytes)
 
 void cache_clean_and_invalidate(const void *at, size_t size_bytes)
 {
-    uint64_t line = line_size(sysreg_read(ctr_el0), CTR_DMINLINE_SHIFT), end = (uint64_t)at + size_bytes;
+    uint64_t line = line_size(sysreg_read(ctr_el0), CTR_DMINLINE_SHIFT),
+             end = (uint64_t)at + size_bytes;
 
     for (uint64_t a = align_down((uint64_t)at, line); a < end; a += line)
         __asm__ volatile("dc civac, %0" : : "r"(a) : "memory");

@@ -1,8 +1,9 @@
 // Page tables of the kernel, of user programs and of guests (Arm ARM DDI 0487J.a, chapter D8).
 //
-// The kernel's half (TTBR1_EL1) is the same for all; the user's half (TTBR0_EL1) is one address space's or empty. An entry that is
-// replaced by one for another place or size is removed first and forgotten by all CPUs ("Using break-before-make when updating
-// translation table entries", D8.14.1). Tables removed from a hierarchy are freed only after no CPU can walk them.
+// The kernel's half (TTBR1_EL1) is the same for all; the user's half (TTBR0_EL1) is one address
+// space's or empty. An entry that is replaced by one for another place or size is removed first and
+// forgotten by all CPUs ("Using break-before-make when updating translation table entries",
+// D8.14.1). Tables removed from a hierarchy are freed only after no CPU can walk them.
 #include "kernel/arch/arm64/paging.h"
 
 #include <arch/hypervisor_cpu.h>
@@ -53,7 +54,8 @@ uint64_t arch_aspace_guest_limit(void)
     return hypervisor_aspace_limit();
 }
 
-// --- tables -----------------------------------------------------------------------------------------------
+// --- tables
+// -----------------------------------------------------------------------------------------------
 
 // Early tables are all in the image.
 static uint64_t *table_at(uint64_t address)
@@ -104,8 +106,8 @@ static paddr_t tables_alloc(struct job *job, unsigned order)
     return pages;
 }
 
-// Tables taken out of a hierarchy, linked through their first entries: an address without the valid bit, harmless to a CPU
-// that still walks the table.
+// Tables taken out of a hierarchy, linked through their first entries: an address without the valid
+// bit, harmless to a CPU that still walks the table.
 struct table_list {
     uint64_t first;
 };
@@ -138,9 +140,11 @@ static void collect_tables(uint64_t entry, unsigned level, struct table_list *li
     table_list_add(list, entry);
 }
 
-// --- the kernel's half ------------------------------------------------------------------------------------
+// --- the kernel's half
+// ------------------------------------------------------------------------------------
 
-// The slot of `level` for `addr`; tables on the way are made. NULL: no memory, or a block is in the way.
+// The slot of `level` for `addr`; tables on the way are made. NULL: no memory, or a block is in the
+// way.
 static uint64_t *kernel_walk(uint64_t addr, unsigned level)
 {
     uint64_t *table = table_at(kernel_root);
@@ -168,17 +172,20 @@ static bool kernel_map(uint64_t addr, uint64_t phys, unsigned level, uint64_t fl
 
     if (!slot)
         return false;
-    entry_set(slot, phys | flags | PTE_VALID | PTE_AF | PTE_SH_INNER | (level == 1 ? PTE_TABLE : 0));
+    entry_set(slot,
+              phys | flags | PTE_VALID | PTE_AF | PTE_SH_INNER | (level == 1 ? PTE_TABLE : 0));
     return true;
 }
 
 // With the largest blocks that fit, up to `level_max`.
-static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, unsigned level_max, uint64_t flags)
+static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, unsigned level_max,
+                             uint64_t flags)
 {
     while (size_bytes > 0) {
         unsigned level = level_max;
 
-        while (level > 1 && (!is_aligned(addr | phys, pt_level_size(level)) || size_bytes < pt_level_size(level)))
+        while (level > 1 && (!is_aligned(addr | phys, pt_level_size(level)) ||
+                             size_bytes < pt_level_size(level)))
             level--;
         if (!kernel_map(addr, phys, level, flags))
             return false;
@@ -222,14 +229,15 @@ bool paging_init(void)
 
 static bool map_linear(uint64_t base, uint64_t end, uint64_t flags)
 {
-    return base >= end || kernel_map_range(LINEAR_MAP_BASE + base, base, end - base, BLOCK_LEVEL_MAX,
-                                           flags | PTE_UXN | PTE_PXN);
+    return base >= end || kernel_map_range(LINEAR_MAP_BASE + base, base, end - base,
+                                           BLOCK_LEVEL_MAX, flags | PTE_UXN | PTE_PXN);
 }
 
 // Writable but for the kernel's text and constants.
 static bool map_ram(uint64_t base, uint64_t end)
 {
-    uint64_t constant = image_physical(kernel_image_start), constant_end = image_physical(kernel_data_start);
+    uint64_t constant = image_physical(kernel_image_start),
+             constant_end = image_physical(kernel_data_start);
 
     if (constant < base || constant_end > end)
         return map_linear(base, end, 0);
@@ -256,7 +264,8 @@ paddr_t paging_finish_early(void)
     return PADDR(image_physical(pool_next));
 }
 
-// Aligned to the power of two that is not smaller, since the entry code knows a stack's place by its address.
+// Aligned to the power of two that is not smaller, since the entry code knows a stack's place by
+// its address.
 void *arch_kernel_reserve(size_t size_bytes)
 {
     arch_interrupt_state_t state = spin_lock(&kernel_lock);
@@ -283,7 +292,8 @@ static void *map_reserved(paddr_t address, uint64_t size_bytes, uint64_t flags)
     bool is_mapped;
     char *at;
 
-    if (!range_is_within(address.raw, size_bytes, PHYSICAL_ADDRESS_LIMIT) || size_bytes > RESERVE_SIZE)
+    if (!range_is_within(address.raw, size_bytes, PHYSICAL_ADDRESS_LIMIT) ||
+        size_bytes > RESERVE_SIZE)
         return NULL;
     size = align_up(address.raw - base + size_bytes, PAGE_SIZE);
     shift = size < pt_level_size(2) ? 0 : base % pt_level_size(2);
@@ -330,7 +340,8 @@ paddr_t arch_kernel_unmap_page(void *at)
     return page;
 }
 
-// --- address spaces -----------------------------------------------------------------------------------------
+// --- address spaces
+// -----------------------------------------------------------------------------------------
 
 static uint64_t user_leaf(paddr_t page, uint32_t options, bool is_device)
 {
@@ -340,10 +351,12 @@ static uint64_t user_leaf(paddr_t page, uint32_t options, bool is_device)
     entry |= options & MX_MAP_EXECUTE ? 0 : PTE_UXN;
     if (is_device)
         return entry | PTE_DEVICE;
-    return entry | (options & MX_MAP_COHERENT && hypervisor_bypasses_caches() ? PTE_UNCACHED : PTE_NORMAL);
+    return entry |
+           (options & MX_MAP_COHERENT && hypervisor_bypasses_caches() ? PTE_UNCACHED : PTE_NORMAL);
 }
 
-static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes, bool has_tables)
+static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes,
+                       bool has_tables)
 {
     tlb_flush_user(aspace->id, addr, size_bytes, has_tables);
 }
@@ -369,7 +382,8 @@ static unsigned root_entries(const struct arch_aspace *aspace)
 
 static unsigned entry_index(const struct arch_aspace *aspace, uint64_t addr, unsigned level)
 {
-    return level == aspace->top_level ? (unsigned)(addr >> pt_level_shift(level)) : pt_index(addr, level);
+    return level == aspace->top_level ? (unsigned)(addr >> pt_level_shift(level))
+                                      : pt_index(addr, level);
 }
 
 // No CPU knows a translation of it any more on return.
@@ -427,14 +441,16 @@ static void break_entry(struct arch_aspace *aspace, uint64_t *slot, uint64_t add
     bool is_leaf = entry_is_leaf(old, level);
 
     entry_set(slot, 0);
-    aspace->format->flush(aspace, align_down(addr, pt_level_size(level)), is_leaf ? PAGE_SIZE : pt_level_size(level),
-                          !is_leaf);
+    aspace->format->flush(aspace, align_down(addr, pt_level_size(level)),
+                          is_leaf ? PAGE_SIZE : pt_level_size(level), !is_leaf);
     if (!is_leaf)
         collect_tables(old, level, tables);
 }
 
-// The slot of `level` for `addr`; tables on the way are made, a block in the way is removed. NULL: no memory.
-static uint64_t *walk(struct arch_aspace *aspace, uint64_t addr, unsigned level, struct table_list *tables)
+// The slot of `level` for `addr`; tables on the way are made, a block in the way is removed. NULL:
+// no memory.
+static uint64_t *walk(struct arch_aspace *aspace, uint64_t addr, unsigned level,
+                      struct table_list *tables)
 {
     uint64_t *table = table_at(aspace->root);
 
@@ -462,8 +478,8 @@ static bool differ_in_access_only(uint64_t old, uint64_t new)
     return !((old ^ new) & same);
 }
 
-static void put_leaf(struct arch_aspace *aspace, uint64_t *slot, uint64_t addr, unsigned level, uint64_t new,
-                     struct table_list *tables)
+static void put_leaf(struct arch_aspace *aspace, uint64_t *slot, uint64_t addr, unsigned level,
+                     uint64_t new, struct table_list *tables)
 {
     uint64_t old = *slot;
 
@@ -477,8 +493,8 @@ static void put_leaf(struct arch_aspace *aspace, uint64_t *slot, uint64_t addr, 
         finish_kernel_map();
 }
 
-mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order, uint32_t options,
-                            bool is_device)
+mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order,
+                            uint32_t options, bool is_device)
 {
     unsigned level = 1 + order / PT_ENTRY_SHIFT;
     struct table_list tables = {0};
@@ -503,12 +519,13 @@ struct unmapped {
 };
 
 // Clears [start, end) in the table that covers addresses from `base`.
-static void unmap_in_table(uint64_t *table, unsigned entry_count, unsigned level, uint64_t base, uint64_t start,
-                           uint64_t end, struct unmapped *unmapped)
+static void unmap_in_table(uint64_t *table, unsigned entry_count, unsigned level, uint64_t base,
+                           uint64_t start, uint64_t end, struct unmapped *unmapped)
 {
     uint64_t size = pt_level_size(level);
 
-    for (uint64_t i = start > base ? (start - base) / size : 0; i < entry_count && base + i * size < end; i++) {
+    for (uint64_t i = start > base ? (start - base) / size : 0;
+         i < entry_count && base + i * size < end; i++) {
         uint64_t entry = table[i], entry_base = base + i * size;
 
         if (!(entry & PTE_VALID))
@@ -521,7 +538,8 @@ static void unmap_in_table(uint64_t *table, unsigned entry_count, unsigned level
             collect_tables(entry, level, &unmapped->tables);
             unmapped->has_tables = true;
         } else {
-            unmap_in_table(entry_table(entry), PT_ENTRIES, level - 1, entry_base, start, end, unmapped);
+            unmap_in_table(entry_table(entry), PT_ENTRIES, level - 1, entry_base, start, end,
+                           unmapped);
         }
     }
 }
@@ -537,7 +555,8 @@ void arch_aspace_unmap(struct arch_aspace *aspace, uint64_t addr, uint64_t size_
         if (next > end)
             next = end;
         arch_interrupt_state_t state = spin_lock(&aspace->lock);
-        unmap_in_table(table_at(aspace->root), root_entries(aspace), aspace->top_level, 0, at, next, &unmapped);
+        unmap_in_table(table_at(aspace->root), root_entries(aspace), aspace->top_level, 0, at, next,
+                       &unmapped);
         spin_unlock(&aspace->lock, state);
     }
     if (unmapped.has_leaves || unmapped.has_tables)
@@ -554,7 +573,8 @@ void paging_load_aspace(struct arch_aspace *aspace)
         isb();
         tlb_flush_asid_local(ASID_SHARED);
     }
-    sysreg_write(ttbr0_el1, aspace ? aspace->root | (uint64_t)aspace->id << TTBR_ASID_SHIFT : empty);
+    sysreg_write(ttbr0_el1,
+                 aspace ? aspace->root | (uint64_t)aspace->id << TTBR_ASID_SHIFT : empty);
     isb();
     arm64_current_cpu()->loaded_aspace = aspace;
 }

@@ -1,5 +1,5 @@
-// Registers of EL2 that have to do with guests (Arm ARM DDI 0487J.a, chapter D19; GIC: IHI 0069H.b, 12.4, and IHI 0048B.b, 5.3).
-// Included by .S files too.
+// Registers of EL2 that have to do with guests (Arm ARM DDI 0487J.a, chapter D19; GIC: IHI
+// 0069H.b, 12.4, and IHI 0048B.b, 5.3). Included by .S files too.
 #pragma once
 
 #include "kernel/arch/arm64/regs/sysreg.h"
@@ -31,41 +31,41 @@
 #define HCR_FWB    REG_BIT(46)
 
 // VTCR_EL2
-#define VTCR_T0SZ(bits)   (64 - (uint64_t)(bits))
-#define VTCR_SL0_LEVEL1   ((uint64_t)1 << 6)
-#define VTCR_IRGN0_WB     ((uint64_t)1 << 8)
-#define VTCR_ORGN0_WB     ((uint64_t)1 << 10)
-#define VTCR_SH0_INNER    ((uint64_t)3 << 12)
-#define VTCR_PS_SHIFT     16
-#define VTCR_VS_16        REG_BIT(19)
-#define VTCR_RES1         REG_BIT(31)
-#define VTTBR_VMID_SHIFT  48
+#define VTCR_T0SZ(bits)  (64 - (uint64_t)(bits))
+#define VTCR_SL0_LEVEL1  ((uint64_t)1 << 6)
+#define VTCR_IRGN0_WB    ((uint64_t)1 << 8)
+#define VTCR_ORGN0_WB    ((uint64_t)1 << 10)
+#define VTCR_SH0_INNER   ((uint64_t)3 << 12)
+#define VTCR_PS_SHIFT    16
+#define VTCR_VS_16       REG_BIT(19)
+#define VTCR_RES1        REG_BIT(31)
+#define VTTBR_VMID_SHIFT 48
 
 // Stage 2 descriptors (D8.3.2, D8.5.5).
-#define S2_NORMAL_WB     ((uint64_t)0xf << 2)
-#define S2_UNCACHED      ((uint64_t)0x5 << 2)
-#define S2_NORMAL_FWB    ((uint64_t)0x6 << 2) // with HCR_EL2.FWB: write-back whatever stage 1 says
-#define S2_DEVICE_NGNRE  ((uint64_t)0x1 << 2)
-#define S2_READ          REG_BIT(6)
-#define S2_WRITE         REG_BIT(7)
-#define S2_NO_EXECUTE    ((uint64_t)2 << 53)
+#define S2_NORMAL_WB    ((uint64_t)0xf << 2)
+#define S2_UNCACHED     ((uint64_t)0x5 << 2)
+#define S2_NORMAL_FWB   ((uint64_t)0x6 << 2) // with HCR_EL2.FWB: write-back whatever stage 1 says
+#define S2_DEVICE_NGNRE ((uint64_t)0x1 << 2)
+#define S2_READ         REG_BIT(6)
+#define S2_WRITE        REG_BIT(7)
+#define S2_NO_EXECUTE   ((uint64_t)2 << 53)
 
 // ESR_EL2, beyond what regs/exception.h has
-#define ESR_IL          REG_BIT(25)
-#define ESR_ISS(esr)    ((uint32_t)((esr) & 0x1ffffff))
-#define ESR_ISV         REG_BIT(24)
-#define ESR_SAS(esr)    ((esr) >> 22 & 3)
-#define ESR_SSE         REG_BIT(21)
-#define ESR_SRT(esr)    ((esr) >> 16 & 0x1f)
-#define ESR_SF          REG_BIT(15)
-#define ESR_FNV         REG_BIT(10)
-#define ESR_EA          REG_BIT(9)
-#define ESR_S1PTW       REG_BIT(7)
-#define ESR_WFX_IS_WFE  REG_BIT(0)
+#define ESR_IL                 REG_BIT(25)
+#define ESR_ISS(esr)           ((uint32_t)((esr)&0x1ffffff))
+#define ESR_ISV                REG_BIT(24)
+#define ESR_SAS(esr)           ((esr) >> 22 & 3)
+#define ESR_SSE                REG_BIT(21)
+#define ESR_SRT(esr)           ((esr) >> 16 & 0x1f)
+#define ESR_SF                 REG_BIT(15)
+#define ESR_FNV                REG_BIT(10)
+#define ESR_EA                 REG_BIT(9)
+#define ESR_S1PTW              REG_BIT(7)
+#define ESR_WFX_IS_WFE         REG_BIT(0)
 #define ESR_FSC_EXTERNAL_ABORT 0x10
 
 // HPFAR_EL2.FIPA
-#define HPFAR_ADDRESS(hpfar) (((hpfar) & 0xffffffffff0) << 8)
+#define HPFAR_ADDRESS(hpfar) (((hpfar)&0xffffffffff0) << 8)
 // PAR_EL1
 #define PAR_FAILED  REG_BIT(0)
 #define PAR_ADDRESS 0x000ffffffffff000
@@ -87,7 +87,7 @@
 #define CNT_CTL_ISTATUS REG_BIT(2)
 
 // DCZID_EL0
-#define DCZID_BS(dczid) ((dczid) & 0xf) // log2 of words
+#define DCZID_BS(dczid) ((dczid)&0xf) // log2 of words
 #define DCZID_DZP       REG_BIT(4)
 
 // ID registers
@@ -161,39 +161,39 @@
 #define ICH_ELRSR_EL2 S3_4_C12_C11_5
 
 // ICH_HCR_EL2 and GICH_HCR
-#define ICH_HCR_EN              REG_BIT(0)
-#define ICH_HCR_UIE             REG_BIT(1)
-#define ICH_HCR_LRENPIE         REG_BIT(2)
-#define ICH_HCR_EOICOUNT_SHIFT  27
-#define ICH_HCR_EOICOUNT_MASK   0x1f
+#define ICH_HCR_EN             REG_BIT(0)
+#define ICH_HCR_UIE            REG_BIT(1)
+#define ICH_HCR_LRENPIE        REG_BIT(2)
+#define ICH_HCR_EOICOUNT_SHIFT 27
+#define ICH_HCR_EOICOUNT_MASK  0x1f
 
-#define ICH_VTR_LIST_COUNT(vtr) ((unsigned)((vtr) & 0x1f) + 1)
+#define ICH_VTR_LIST_COUNT(vtr) ((unsigned)((vtr)&0x1f) + 1)
 #define ICH_VTR_PREBITS(vtr)    ((unsigned)((vtr) >> 26 & 7) + 1)
 
 // ICH_VMCR_EL2
-#define ICH_VMCR_GROUPS      0x3
-#define ICH_VMCR_PMR_SHIFT   24
-#define ICH_VMCR_VFIQEN      REG_BIT(3)
+#define ICH_VMCR_GROUPS    0x3
+#define ICH_VMCR_PMR_SHIFT 24
+#define ICH_VMCR_VFIQEN    REG_BIT(3)
 
 #define ICC_SRE_ALL 7
 
 // GICv2's hypervisor interface
-#define GICH_SIZE       0x1000
-#define GICH_HCR        0x000
-#define GICH_VTR        0x004
-#define GICH_VMCR       0x008
-#define GICH_APR        0x0f0
-#define GICH_LR(n)      (0x100 + 4 * (n))
-#define GICH_VTR_LIST_COUNT(vtr) (((vtr) & 0x3f) + 1)
-#define GICH_VMCR_PMR_SHIFT 27 // five bits, of which the lowest is 8
+#define GICH_SIZE                0x1000
+#define GICH_HCR                 0x000
+#define GICH_VTR                 0x004
+#define GICH_VMCR                0x008
+#define GICH_APR                 0x0f0
+#define GICH_LR(n)               (0x100 + 4 * (n))
+#define GICH_VTR_LIST_COUNT(vtr) (((vtr)&0x3f) + 1)
+#define GICH_VMCR_PMR_SHIFT      27 // five bits, of which the lowest is 8
 
-#define GICH_LR_ID_MASK         0x3ffu
-#define GICH_LR_PHYSICAL_SHIFT  10
-#define GICH_LR_EOI             (1u << 19)
-#define GICH_LR_PRIORITY_SHIFT  23
-#define GICH_LR_STATE_SHIFT     28
-#define GICH_LR_GROUP1          (1u << 30)
-#define GICH_LR_HW              (1u << 31)
+#define GICH_LR_ID_MASK        0x3ffu
+#define GICH_LR_PHYSICAL_SHIFT 10
+#define GICH_LR_EOI            (1u << 19)
+#define GICH_LR_PRIORITY_SHIFT 23
+#define GICH_LR_STATE_SHIFT    28
+#define GICH_LR_GROUP1         (1u << 30)
+#define GICH_LR_HW             (1u << 31)
 
 // Active state of SGIs and PPIs, in GICv2's distributor and GICv3's SGI frame.
 #define GIC_ISACTIVER0 0x300

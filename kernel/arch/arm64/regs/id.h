@@ -12,7 +12,6 @@
 #define ID_AA64PFR0_GIC_SHIFT       24
 #define ID_AA64ISAR0_RNDR_SHIFT     60
 
-
 // MPIDR_EL1: affinity levels 0 to 2 in bits 23:0, level 3 in bits 39:32.
 #define MPIDR_AFFINITY    0xff00ffffff
 #define MPIDR_AFF0(mpidr) ((mpidr)&0xff)

@@ -21,14 +21,15 @@ struct arm64_start {
 
 struct arm64_cpu {
     struct cpu *cpu;
-    struct fpu_state *fpu_live;        // whose state is in the registers and may have changed, or NULL
-    struct fpu_state *fpu_cached;      // whose state the registers had last
+    struct fpu_state *fpu_live;   // whose state is in the registers and may have changed, or NULL
+    struct fpu_state *fpu_cached; // whose state the registers had last
     struct arch_aspace *loaded_aspace; // in TTBR0_EL1, NULL: none
     uint64_t mpidr;                    // affinity fields
-    struct vcpu *resident_vcpu;        // whose state is in the registers of EL1, or NULL; hypervisor/resident.h
-    struct vcpu *cached_vcpu;          // whose the registers of EL1 still have, only to be compared
-    volatile void *gicr;               // GICv3: this CPU's redistributor
-    uint8_t gic_target;                // GICv2: this CPU's bit
+    struct vcpu
+        *resident_vcpu; // whose state is in the registers of EL1, or NULL; hypervisor/resident.h
+    struct vcpu *cached_vcpu; // whose the registers of EL1 still have, only to be compared
+    volatile void *gicr;      // GICv3: this CPU's redistributor
+    uint8_t gic_target;       // GICv2: this CPU's bit
     const struct arm64_frame *fault_frame; // of the exception that led to a panic
     struct arch_thread boot_thread;        // stands for the running thread until there is one
     struct arm64_start start __attribute__((aligned(64)));
