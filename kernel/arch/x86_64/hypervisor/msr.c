@@ -26,6 +26,7 @@
 #define MICROCODE_LEVEL        ((uint64_t)0x01000065 << 32)
 #define MTRRCAP_WC             (1u << 10) // no variable and no fixed ranges: all is the default type
 #define MTRR_DEFAULT_WB        0x806u     // enabled, write-back
+#define MTRR_FIXED_WB          UINT64_C(0x0606060606060606) // eight write-back ranges
 #define FEATURE_CONTROL_LOCKED 1u
 #define MISC_ENABLE_DEFAULT    1u // fast strings
 #define HWCR_TSC_FREQ_SEL      ((uint64_t)1 << 24)
@@ -251,6 +252,11 @@ static const struct msr_entry msrs[] = {
     {MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable, 0},
     {MSR_MTRRCAP, MSR_MTRRCAP, NULL, write_refused, MTRRCAP_WC},
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, NULL, write_ignored, MTRR_DEFAULT_WB},
+    // Variable and fixed ranges, for kernels that save and restore them without asking MTRRCAP
+    {0x200, 0x20f, NULL, write_ignored, 0},
+    {0x250, 0x250, NULL, write_ignored, MTRR_FIXED_WB},
+    {0x258, 0x259, NULL, write_ignored, MTRR_FIXED_WB},
+    {0x268, 0x26f, NULL, write_ignored, MTRR_FIXED_WB},
     {MSR_MCG_CAP, MSR_MCG_CAP, NULL, write_refused, 0},
     {MSR_MCG_STATUS, MSR_MCG_STATUS, NULL, write_ignored, 0},
     // Intel: platform id, SMI count, feature control, microcode loader and level, bus frequency,

@@ -144,7 +144,8 @@ TEST(msr_reads_answer_or_fault)
         {0xc0000101, 0}, {0xc0000102, 0}, {0x277, 0},      {0xfe, 0},        {0x2ff, 0},
         {0x8b, 0},       {0x174, 0},      {0x179, 0},      {0x4b564d01, 0},  {0x6e0, 0},
         {0xc0010015, 0}, {0x12345, GP},   {0x480, GP},     {0xc0010117, GP}, {0xdeadbeef, GP},
-        {0x802, GP},
+        {0x802, GP},     {0x200, 0},      {0x20f, 0},      {0x250, 0},       {0x259, 0},
+        {0x26f, 0},      {0x210, GP},     {0x251, GP},
     };
     const size_t count = sizeof(reads) / sizeof(reads[0]);
 
@@ -181,6 +182,9 @@ TEST(msr_writes_are_taken_ignored_or_fault)
         {0x174, 8, 0},
         {0x10, 5000, 0},
         {0x6e0, 0, 0},
+        {0x200, 6, 0},
+        {0x268, 0, 0},
+        {0x210, 0, GP},
     };
     const size_t count = sizeof(writes) / sizeof(writes[0]);
 
