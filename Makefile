@@ -163,8 +163,16 @@ $B/netboot/$(EFI_NAME): $B/loader.efi
 	mkdir -p $(@D)
 	cp $< $@
 
-$B/machina.img: scripts/mkimage $B/netboot/machina.zbi $B/netboot/$(EFI_NAME)
-	scripts/mkimage disk $@ $B/netboot
+# The disk's own partition of guest packages: those that are not to be loaded into memory with the boot image.
+DISK_PACKAGES ?=
+DISK_PACKAGE_DIRS := $(addprefix $B/packages/,$(DISK_PACKAGES))
+# Always, as the list may be another than the last time.
+.PHONY: $B/packages.bootfs
+$B/packages.bootfs: $H/mkzbi $(DISK_PACKAGE_DIRS)
+	$H/mkzbi archive -o $@ $(foreach p,$(DISK_PACKAGES),--dir pkg/$p=$B/packages/$p)
+
+$B/machina.img: scripts/mkimage $B/netboot/machina.zbi $B/netboot/$(EFI_NAME) $B/packages.bootfs
+	scripts/mkimage disk $@ $B/netboot $B/packages.bootfs
 $B/machina.iso: scripts/mkimage $B/netboot/machina.zbi $B/netboot/$(EFI_NAME)
 	scripts/mkimage optical $@ $B/netboot
 
