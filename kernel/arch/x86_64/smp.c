@@ -20,7 +20,9 @@
 #include "kernel/arch/x86_64/tsc.h"
 #include "kernel/core/cpu.h"
 #include "kernel/core/log.h"
+#include "kernel/memory/boot_memory.h"
 #include "kernel/memory/heap.h"
+#include "kernel/memory/phys.h"
 
 #define INIT_WAIT_US     10000
 #define STARTUP_WAIT_US  200
@@ -112,6 +114,9 @@ static bool wait_until_online(uint32_t cpu_index)
 
 mx_status_t arch_cpu_start(uint32_t cpu_index, void *stack_top)
 {
+    // Firmware may keep that page.
+    if (!boot_memory_is_ram(TRAMPOLINE_BASE, PAGE_SIZE))
+        return MX_ERR_NO_RESOURCES;
     uint8_t *ist_stacks = heap_alloc(IST_COUNT * IST_STACK_SIZE);
 
     if (!ist_stacks)
