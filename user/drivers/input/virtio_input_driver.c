@@ -156,11 +156,12 @@ static mx_status_t start(const char **why)
     if (!is_keyboard())
         return MX_ERR_NOT_SUPPORTED;
     status = open_queue(why);
-    if (status == MX_OK)
-        status = connect_screen(why);
-    if (status == MX_OK)
-        virtio_device_start(&keyboard.virtio);
-    return status;
+    if (status != MX_OK)
+        return status;
+    // The device has its buffers before anybody can see that there is a keyboard to type on.
+    virtio_device_start(&keyboard.virtio);
+    give_buffers();
+    return connect_screen(why);
 }
 
 int main(int argc, char **argv)
