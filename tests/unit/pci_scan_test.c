@@ -296,7 +296,13 @@ TEST(msi_is_written_as_wide_as_the_function_has_it)
     ASSERT_TRUE(pci_enable_msi(&config, &message));
     EXPECT_EQ(function->words[0x48 / 4], 1u);
     EXPECT_EQ(function->words[0x4c / 4], 0x41u);
+    function->words[0x04 / 4] &= 0xffff0000u;
+    pci_show_registers(&config);
+    EXPECT_EQ(function->words[0x04 / 4] & 0xffffu, 0x2u);
+    pci_enable(&config);
+    EXPECT_EQ(function->words[0x04 / 4] & 0xffffu, 0x406u);
     pci_disable(&config);
+    EXPECT_EQ(function->words[0x04 / 4] & 0xffffu, 0x402u);
     EXPECT_EQ(function->words[0x40 / 4] >> 16, 0x80u);
 }
 

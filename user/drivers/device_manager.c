@@ -216,14 +216,15 @@ static void start_hosts(void)
     mx_handle_t system = startup_handle_look(MX_STARTUP_RESOURCE, MX_RESOURCE_SYSTEM);
     mx_status_t status = mx_object_get_info(system, MX_INFO_PCI_HOSTS, info, sizeof(info), &bytes);
 
+    // All registers are in place before the first driver runs.
     for (size_t i = 0; status == MX_OK && i < bytes / sizeof(info[0]) && i < HOSTS_MAX; i++) {
         mx_status_t opened = pci_host_open(&authority, &info[i], is_driven, &hosts[i]);
-        if (opened == MX_OK)
-            start_drivers(&hosts[i]);
-        else
+        if (opened != MX_OK)
             printf("devices: configuration space at %#llx: %s\n",
                    (unsigned long long)info[i].ecam_base, mx_status_string(opened));
     }
+    for (size_t i = 0; i < HOSTS_MAX; i++)
+        start_drivers(&hosts[i]);
 }
 
 static void driver_ended(struct running *entry)

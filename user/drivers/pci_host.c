@@ -56,6 +56,21 @@ static mx_status_t map_physical(const struct pci_authority *authority, uint64_t 
     return status;
 }
 
+// All at once and for good: while drivers run, addresses come and go nowhere. An emulator (QEMU
+// 7.2) crashes when they do while another CPU accesses a device.
+static void show_registers(struct pci_host *host)
+{
+    for (uint32_t i = 0; i < host->scan.count; i++) {
+        const struct pci_function *function = &host->scan.functions[i];
+        struct pci_config config;
+
+        if (!function->is_wanted)
+            continue;
+        open_config(host, function->bus, function->slot, &config);
+        pci_show_registers(&config);
+    }
+}
+
 mx_status_t pci_host_open(const struct pci_authority *authority,
                           const struct mx_info_pci_host *info,
                           bool (*wanted)(const struct pci_header *header), struct pci_host *host)
@@ -71,6 +86,7 @@ mx_status_t pci_host_open(const struct pci_authority *authority,
         return status;
     host->ecam = (volatile uint8_t *)(uintptr_t)address;
     pci_scan(&access, info, &host->scan);
+    show_registers(host);
     return MX_OK;
 }
 

@@ -19,7 +19,8 @@ struct pci_authority {
     mx_handle_t dma;    // MX_RESOURCE_DMA
 };
 
-// Maps configuration space and looks for functions; those that are `wanted` are switched off.
+// Maps configuration space and looks for functions; those that are `wanted` answer to their
+// addresses and do nothing else.
 MX_MUST_CHECK mx_status_t pci_host_open(const struct pci_authority *authority,
                                         const struct mx_info_pci_host *info,
                                         bool (*wanted)(const struct pci_header *header),

@@ -202,6 +202,11 @@ void pci_set_bar(const struct pci_config *config, uint32_t index, struct pci_bar
     bar->base = base;
 }
 
+void pci_show_registers(const struct pci_config *config)
+{
+    pci_write16(config, REG_COMMAND, pci_read16(config, REG_COMMAND) | COMMAND_MEMORY);
+}
+
 void pci_enable(const struct pci_config *config)
 {
     uint16_t command = pci_read16(config, REG_COMMAND);
@@ -216,8 +221,7 @@ void pci_disable(const struct pci_config *config)
     uint32_t msix = pci_find_capability(config, PCI_CAPABILITY_MSIX, 0);
 
     pci_write16(config, REG_COMMAND,
-                (uint16_t)(command & ~(COMMAND_PORTS | COMMAND_MEMORY | COMMAND_MASTER)) |
-                    COMMAND_PIN_OFF);
+                (uint16_t)(command & ~(COMMAND_PORTS | COMMAND_MASTER)) | COMMAND_PIN_OFF);
     if (msi)
         pci_write16(config, msi + MSI_CONTROL,
                     pci_read16(config, msi + MSI_CONTROL) & (uint16_t)~MSI_ENABLE);

@@ -59,10 +59,11 @@ void pci_read_bases(const struct pci_config *config, struct pci_bar bars[PCI_BAR
 void pci_read_bars(const struct pci_config *config, struct pci_bar bars[PCI_BAR_COUNT]);
 void pci_set_bar(const struct pci_config *config, uint32_t index, struct pci_bar *bar,
                  uint64_t base);
-// Lets the function answer to its memory addresses and reach memory itself; its pin is switched
-// off.
+// Lets the function answer to its memory addresses.
+void pci_show_registers(const struct pci_config *config);
+// The same, and lets it reach memory itself; its pin is switched off.
 void pci_enable(const struct pci_config *config);
-// Neither any more, and no messages.
+// It reaches memory no more, and sends no messages. It still answers to its addresses.
 void pci_disable(const struct pci_config *config);
 
 // Where the first entry of the MSI-X table is. False: the function has none that makes sense.
