@@ -3,6 +3,7 @@
 
 #include "boot/efi/arch.h"
 #include "boot/efi/console.h"
+#include "boot/loader/screen_check.h"
 #include "boot/zbi_items.h"
 #include "kernel/lib/fdt.h"
 #include "kernel/lib/string.h"
@@ -78,10 +79,7 @@ static void add_framebuffer(struct room *room)
         .format = pixel_format(info),
     };
     // The kernel refuses what is nonsense; without it, it starts on the serial port.
-    if (screen.format != 0 && screen.base != 0 && screen.base % 4 == 0 && screen.width != 0 &&
-        screen.width <= screen.stride_pixels && screen.height != 0 &&
-        screen.stride_pixels <= ZBI_FRAMEBUFFER_SIDE_MAX &&
-        screen.height <= ZBI_FRAMEBUFFER_SIDE_MAX)
+    if (screen_is_usable(&screen, output->Mode->FrameBufferSize))
         add(room, ZBI_TYPE_FRAMEBUFFER, &screen, sizeof(screen));
 }
 
