@@ -13,6 +13,7 @@ struct hand_over {
     const void *image;      // where the kernel is
     void *data;             // the data container, complete
     uint64_t data_capacity_bytes;
+    void *code;    // a page for the loader's last code, which the firmware lets run
     void *scratch; // ARCH_SCRATCH_PAGES that lie nowhere else
 };
 

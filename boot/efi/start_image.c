@@ -22,6 +22,7 @@ struct loading {
     uint64_t file_bytes;
     EFI_PHYSICAL_ADDRESS buffer;
     UINTN buffer_pages;
+    EFI_PHYSICAL_ADDRESS code;    // one page
     EFI_PHYSICAL_ADDRESS scratch; // the hand-over's pages, the memory map, the kernel
     UINTN scratch_pages;
 };
@@ -94,6 +95,31 @@ static void *scratch_page(const struct loading *loading, UINTN index)
     return (void *)(uintptr_t)(loading->scratch + index * PAGE_BYTES);
 }
 
+// Where the hand-over works. Its code runs before the firmware's page tables are left, and strict
+// firmware lets nothing run that is data (UEFI Specification 2.10, 7.2 "Memory Allocation
+// Services").
+static bool allocate_scratch(struct loading *loading)
+{
+    struct hand_over *hand_over = &loading->hand_over;
+    EFI_PHYSICAL_ADDRESS code = ARCH_ADDRESS_MAX, scratch = ARCH_ADDRESS_MAX;
+
+    loading->scratch_pages =
+        KERNEL_PAGE + (UINTN)((hand_over->kernel_bytes + PAGE_BYTES - 1) / PAGE_BYTES);
+    if (efi_boot->AllocatePages(AllocateMaxAddress, EfiLoaderCode, 1, &code) == EFI_SUCCESS)
+        loading->code = code;
+    if (efi_boot->AllocatePages(AllocateMaxAddress, EfiLoaderData, loading->scratch_pages,
+                                &scratch) == EFI_SUCCESS)
+        loading->scratch = scratch;
+    if (loading->code == 0 || loading->scratch == 0) {
+        console_say("There is no memory left for the last steps. Give the machine more memory.\n");
+        return false;
+    }
+    hand_over->code = (void *)(uintptr_t)loading->code;
+    hand_over->scratch = scratch_page(loading, 0);
+    hand_over->image = scratch_page(loading, KERNEL_PAGE);
+    return true;
+}
+
 // Takes the kernel out of the image, so that the data container can begin where the kernel ends.
 static bool take_kernel(struct loading *loading)
 {
@@ -101,17 +127,8 @@ static bool take_kernel(struct loading *loading)
 
     hand_over->kernel_bytes = loading->plan.kernel_bytes;
     hand_over->reserve_bytes = loading->plan.reserve_bytes;
-    loading->scratch_pages =
-        KERNEL_PAGE + (UINTN)((hand_over->kernel_bytes + PAGE_BYTES - 1) / PAGE_BYTES);
-    loading->scratch = ARCH_ADDRESS_MAX;
-    if (efi_boot->AllocatePages(AllocateMaxAddress, EfiLoaderData, loading->scratch_pages,
-                                &loading->scratch) != EFI_SUCCESS) {
-        loading->scratch = 0;
-        console_say("There is no memory left for the last steps. Give the machine more memory.\n");
+    if (!allocate_scratch(loading))
         return false;
-    }
-    hand_over->scratch = scratch_page(loading, 0);
-    hand_over->image = scratch_page(loading, KERNEL_PAGE);
     memcpy(scratch_page(loading, KERNEL_PAGE), (const void *)(uintptr_t)loading->buffer,
            hand_over->kernel_bytes);
     if (!arch_place_kernel(hand_over))
@@ -177,6 +194,8 @@ static void release(struct loading *loading)
 {
     if (loading->buffer != 0)
         efi_boot->FreePages(loading->buffer, loading->buffer_pages);
+    if (loading->code != 0)
+        efi_boot->FreePages(loading->code, 1);
     if (loading->scratch != 0)
         efi_boot->FreePages(loading->scratch, loading->scratch_pages);
 }

@@ -57,7 +57,7 @@ static void clean(uint64_t address, uint64_t size_bytes)
 void arch_prepare(struct hand_over *hand_over)
 {
     memcpy((void *)(uintptr_t)hand_over->kernel, hand_over->image, hand_over->kernel_bytes);
-    memcpy(hand_over->scratch, turn_off_and_enter,
+    memcpy(hand_over->code, turn_off_and_enter,
            (size_t)(turn_off_and_enter_end - turn_off_and_enter));
 }
 
@@ -66,8 +66,8 @@ _Noreturn void arch_hand_over(const struct hand_over *hand_over)
     __asm__ volatile("msr daifset, #0xf" : : : "memory");
     clean(hand_over->kernel, hand_over->kernel_bytes + hand_over->reserve_bytes);
     clean((uint64_t)(uintptr_t)hand_over->data, hand_over->data_capacity_bytes);
-    clean((uint64_t)(uintptr_t)hand_over->scratch, PAGE_BYTES);
+    clean((uint64_t)(uintptr_t)hand_over->code, PAGE_BYTES);
     __asm__ volatile("ic iallu; dsb sy; isb" : : : "memory");
-    ((enter_function *)hand_over->scratch)(hand_over->data, hand_over->entry);
+    ((enter_function *)hand_over->code)(hand_over->data, hand_over->entry);
     __builtin_unreachable();
 }

@@ -4,6 +4,6 @@
 #define ARCH_NAME              "x64"
 #define ARCH_KERNEL_TYPE       ZBI_TYPE_KERNEL_X64
 #define ARCH_NEEDS_DEVICE_TREE false
-// Page tables of five levels at most, and a page of code.
-#define ARCH_SCRATCH_PAGES 8
+// Page tables of five levels at most.
+#define ARCH_SCRATCH_PAGES 7
 #define ARCH_ADDRESS_MAX   0xffffffffull

@@ -16,7 +16,7 @@
 #define LARGE_BYTES ((uint64_t)2 << 20)
 #define CR4_LA57    (1u << 12)
 
-enum scratch_page { PAGE_CODE, PAGE_PML5, PAGE_PML4, PAGE_PDPT, PAGE_PD };
+enum scratch_page { PAGE_PML5, PAGE_PML4, PAGE_PDPT, PAGE_PD };
 
 // void move_and_enter(void *to, const void *from, uint64_t bytes, uint64_t entry, void *data, void
 // *tables), in enter.S
@@ -101,8 +101,7 @@ static uint64_t entry_of(const uint64_t *table)
 void arch_prepare(struct hand_over *hand_over)
 {
     memset(hand_over->scratch, 0, ARCH_SCRATCH_PAGES * PAGE_BYTES);
-    memcpy(page(hand_over, PAGE_CODE), move_and_enter,
-           (size_t)(move_and_enter_end - move_and_enter));
+    memcpy(hand_over->code, move_and_enter, (size_t)(move_and_enter_end - move_and_enter));
     page(hand_over, PAGE_PML5)[0] = entry_of(page(hand_over, PAGE_PML4));
     page(hand_over, PAGE_PML4)[0] = entry_of(page(hand_over, PAGE_PDPT));
     for (unsigned i = 0; i < 4; i++) {
@@ -114,7 +113,7 @@ void arch_prepare(struct hand_over *hand_over)
 
 _Noreturn void arch_hand_over(const struct hand_over *hand_over)
 {
-    move_function *move = (move_function *)(uintptr_t)page(hand_over, PAGE_CODE);
+    move_function *move = (move_function *)(uintptr_t)hand_over->code;
     uint64_t cr4;
 
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
