@@ -13,8 +13,11 @@ struct hand_over {
     const void *image;      // where the kernel is
     void *data;             // the data container, complete
     uint64_t data_capacity_bytes;
+    uint64_t buffer; // where the image was read to, and the data container is
+    uint64_t buffer_bytes;
     void *code;    // a page for the loader's last code, which the firmware lets run
-    void *scratch; // ARCH_SCRATCH_PAGES that lie nowhere else
+    void *scratch; // ARCH_SCRATCH_PAGES that lie nowhere else, and the rest of scratch_bytes
+    uint64_t scratch_bytes;
 };
 
 // The kernel's place, with kernel_bytes and reserve_bytes set. False: says why there is none, and

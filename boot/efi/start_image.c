@@ -114,6 +114,9 @@ static bool allocate_scratch(struct loading *loading)
         console_say("There is no memory left for the last steps. Give the machine more memory.\n");
         return false;
     }
+    hand_over->buffer = loading->buffer;
+    hand_over->buffer_bytes = loading->buffer_pages * PAGE_BYTES;
+    hand_over->scratch_bytes = loading->scratch_pages * PAGE_BYTES;
     hand_over->code = (void *)(uintptr_t)loading->code;
     hand_over->scratch = scratch_page(loading, 0);
     hand_over->image = scratch_page(loading, KERNEL_PAGE);

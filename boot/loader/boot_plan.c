@@ -60,6 +60,12 @@ mx_status_t boot_plan_make(const void *image, size_t size_bytes, uint32_t kernel
     return MX_OK;
 }
 
+bool boot_plan_place_touches(uint64_t end, uint64_t start, uint64_t size_bytes)
+{
+    return size_bytes != 0 && start < end &&
+           (start >= BOOT_PLAN_KERNEL_BASE || size_bytes > BOOT_PLAN_KERNEL_BASE - start);
+}
+
 void *boot_plan_make_data(void *image, const struct boot_plan *plan)
 {
     size_t at = (plan->data_offset + BOOT_PLAN_PAGE_BYTES - 1) / BOOT_PLAN_PAGE_BYTES *

@@ -3,6 +3,7 @@
 // Checks all of the image first.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,9 @@ struct boot_plan {
 // kernel of that type; error says which there is.
 MX_MUST_CHECK mx_status_t boot_plan_make(const void *image, size_t size_bytes, uint32_t kernel_type,
                                          struct boot_plan *plan, struct format_error *error);
+// Whether any byte of the kernel's place, from BOOT_PLAN_KERNEL_BASE to `end`, is one of
+// `size_bytes` from `start`.
+bool boot_plan_place_touches(uint64_t end, uint64_t start, uint64_t size_bytes);
 // Writes the data container's header, once the kernel was taken out, and returns the container: on
 // a page if the image is. The buffer has BOOT_PLAN_SPARE_BYTES behind the image.
 void *boot_plan_make_data(void *image, const struct boot_plan *plan);

@@ -146,3 +146,18 @@ TEST(dhcp_reply_without_a_server_or_with_lying_options_is_none)
     EXPECT_FALSE(dhcp_reply_read(packet, 246, &origin));
     EXPECT_FALSE(dhcp_reply_read(packet, 239, &origin));
 }
+
+TEST(boot_plan_tells_what_touches_the_kernel_s_place)
+{
+    const uint64_t base = BOOT_PLAN_KERNEL_BASE, end = base + 0x4000;
+
+    EXPECT_FALSE(boot_plan_place_touches(end, base - 0x1000, 0x1000));
+    EXPECT_TRUE(boot_plan_place_touches(end, base - 0x1000, 0x1001));
+    EXPECT_TRUE(boot_plan_place_touches(end, base, 1));
+    EXPECT_TRUE(boot_plan_place_touches(end, base + 0x1000, 0x1000));
+    EXPECT_TRUE(boot_plan_place_touches(end, end - 1, 0x1000));
+    EXPECT_FALSE(boot_plan_place_touches(end, end, 0x1000));
+    EXPECT_TRUE(boot_plan_place_touches(end, 0, end + 0x1000));
+    EXPECT_TRUE(boot_plan_place_touches(end, base - 1, UINT64_MAX));
+    EXPECT_FALSE(boot_plan_place_touches(end, base + 1, 0));
+}

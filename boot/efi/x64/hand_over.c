@@ -64,6 +64,14 @@ static bool place_will_be_free(uint64_t end)
     return at >= end;
 }
 
+// What the loader still needs while it copies the kernel is of types that will be free, too.
+static bool is_place_the_loaders(const struct hand_over *hand_over, uint64_t end)
+{
+    return boot_plan_place_touches(end, hand_over->buffer, hand_over->buffer_bytes) ||
+           boot_plan_place_touches(end, (uintptr_t)hand_over->code, PAGE_BYTES) ||
+           boot_plan_place_touches(end, (uintptr_t)hand_over->scratch, hand_over->scratch_bytes);
+}
+
 bool arch_place_kernel(struct hand_over *hand_over)
 {
     EFI_PHYSICAL_ADDRESS place = BOOT_PLAN_KERNEL_BASE;
@@ -73,12 +81,11 @@ bool arch_place_kernel(struct hand_over *hand_over)
     hand_over->kernel = BOOT_PLAN_KERNEL_BASE;
     is_allocated = efi_boot->AllocatePages(AllocateAddress, EfiLoaderData, place_pages(hand_over),
                                            &place) == EFI_SUCCESS;
-    if (is_allocated || place_will_be_free(end))
+    if (is_allocated || (place_will_be_free(end) && !is_place_the_loaders(hand_over, end)))
         return true;
-    console_say(
-        "The firmware keeps memory between 1 MiB and %u MiB to itself, where the kernel must lie.\n"
-        "Look for an update of the firmware.\n",
-        (unsigned)((end >> 20) + 1));
+    console_say("The memory between 1 MiB and %u MiB, where the kernel must lie, is in use.\n"
+                "Give the machine more memory, or look for an update of the firmware.\n",
+                (unsigned)((end >> 20) + 1));
     return false;
 }
 
