@@ -47,8 +47,34 @@ TEST(scancodes_of_set_1)
     EXPECT_KEY(0x04, 0, 0x9e);
     EXPECT_KEY(0x52, 1, 0xe0, 0x48);
     EXPECT_KEY(0x52, 0, 0xe0, 0xc8);
+    EXPECT_KEY(0xe1, 1, 0x2a);
     EXPECT_KEY(0xe1, 0, 0xaa);
     EXPECT_KEY(0x45, 1, 0x58);
+}
+
+TEST(scancodes_of_a_held_key_give_one_event)
+{
+    ps2_scancodes_init(&codes, false);
+    EXPECT_KEY(0x52, 1, 0xe0, 0x75);
+    EXPECT_EQ(FEED(0xe0, 0x75, 0xe0, 0x75), PS2_NOTHING);
+    EXPECT_KEY(0x04, 1, 0x1c);
+    EXPECT_EQ(FEED(0x1c), PS2_NOTHING);
+    EXPECT_KEY(0x52, 0, 0xe0, 0xf0, 0x75);
+    EXPECT_KEY(0x04, 0, 0xf0, 0x1c);
+    EXPECT_KEY(0x04, 1, 0x1c);
+    ps2_scancodes_init(&codes, true);
+    EXPECT_KEY(0x04, 1, 0x1e);
+    EXPECT_EQ(FEED(0x1e, 0x1e), PS2_NOTHING);
+    EXPECT_KEY(0x04, 0, 0x9e);
+}
+
+// What was held is let go with the overrun, and so is pressed anew.
+TEST(scancodes_of_a_held_key_begin_again_after_an_overrun)
+{
+    ps2_scancodes_init(&codes, false);
+    EXPECT_KEY(0x04, 1, 0x1c);
+    EXPECT_EQ(FEED(0x00), PS2_OVERRUN);
+    EXPECT_KEY(0x04, 1, 0x1c);
 }
 
 TEST(scancodes_leave_out_shifts_that_nobody_pressed)

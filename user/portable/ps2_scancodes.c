@@ -143,6 +143,19 @@ static uint16_t find_usage(bool is_set_1, uint16_t code)
     return 0;
 }
 
+// Whether a key goes down or up: none that is held, let go without a press, or unknown.
+static bool note_change(struct ps2_scancodes *codes, const struct keyboard_event *event)
+{
+    uint8_t *bits = &codes->is_down[event->usage / 8];
+    uint8_t bit = (uint8_t)(1u << event->usage % 8);
+    bool was_down = (*bits & bit) != 0;
+
+    if (event->usage == 0 || was_down == (event->is_pressed != 0))
+        return false;
+    *bits ^= bit;
+    return true;
+}
+
 static enum ps2_result end_code(struct ps2_scancodes *codes, uint8_t byte,
                                 struct keyboard_event *event)
 {
@@ -156,7 +169,7 @@ static enum ps2_result end_code(struct ps2_scancodes *codes, uint8_t byte,
     codes->is_extended = codes->is_release = false;
     *event = (struct keyboard_event){.usage = find_usage(codes->is_set_1, code),
                                      .is_pressed = !is_release};
-    return event->usage ? PS2_KEY : PS2_NOTHING;
+    return note_change(codes, event) ? PS2_KEY : PS2_NOTHING;
 }
 
 enum ps2_result ps2_scancodes_feed(struct ps2_scancodes *codes, uint8_t byte,

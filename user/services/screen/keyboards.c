@@ -166,8 +166,6 @@ static void take_event(struct keyboard *keyboard, const struct keyboard_event *e
     struct key_result result = keyboard_layout_event(
         &keyboard->layout, event->usage, event->is_pressed == 1, keyboards.ops->modes());
 
-    if (event->is_pressed == 1 && keyboard->layout.repeating == event->usage)
-        keyboard->repeating = 0;
     plan_repeat(keyboard);
     if (result.action != KEY_NOTHING)
         keyboards.ops->key(&result);
