@@ -59,6 +59,8 @@ struct fake_ring {
     uint32_t cycle;
 };
 
+enum fake_endpoint { FAKE_RUNNING, FAKE_HALTED, FAKE_STOPPED };
+
 struct fake_slot {
     bool is_enabled;
     uint8_t port;        // index of the device
@@ -67,7 +69,7 @@ struct fake_slot {
     uint8_t interrupt_dci; // 0: not configured
     uint16_t control_packet_bytes;
     bool is_waiting; // the driver has asked for a report
-    bool is_halted;
+    enum fake_endpoint control_state, interrupt_state;
 };
 
 struct fake_xhci {
@@ -285,12 +287,14 @@ static inline void fake_control(struct fake_xhci *fake, unsigned slot_number)
     uint8_t unused[8];
     uint8_t *data = unused;
 
-    if (!fake_take(fake, &slot->control, &setup_trb, &address))
+    if (slot->control_state != FAKE_RUNNING ||
+        !fake_take(fake, &slot->control, &setup_trb, &address))
         return;
     memcpy(&setup, &setup_trb.parameter, sizeof(setup));
     if (device->silent_request != 0 && setup.request == device->silent_request)
         return;
     if (!device->is_connected || device->is_out_of_order) {
+        slot->control_state = FAKE_HALTED;
         fake_transfer_event(fake, address, XHCI_COMPLETION_TRANSACTION_ERROR, 0, slot_number, 1);
         return;
     }
@@ -302,6 +306,7 @@ static inline void fake_control(struct fake_xhci *fake, unsigned slot_number)
     }
     const int size = fake_answer(fake, device, &setup, data);
     if (size < 0) {
+        slot->control_state = FAKE_HALTED;
         fake_transfer_event(fake, address, XHCI_COMPLETION_STALL, 0, slot_number, 1);
         return;
     }
@@ -332,7 +337,8 @@ static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number
     struct xhci_trb trb;
     uint64_t address;
 
-    if (!slot->is_enabled || slot->interrupt_dci == 0 || slot->is_halted || !device->is_connected)
+    if (!slot->is_enabled || slot->interrupt_dci == 0 || slot->interrupt_state != FAKE_RUNNING ||
+        !device->is_connected)
         return;
     if (device->report_code == 0 &&
         (device->is_hub ? fake_hub_report(fake) == 0 : device->report_head == device->report_tail))
@@ -341,8 +347,9 @@ static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number
         return;
     uint32_t length = trb.status & 0x1ffff;
     if (device->report_code != 0) {
-        slot->is_halted = device->report_code != XHCI_COMPLETION_SUCCESS &&
-                          device->report_code != XHCI_COMPLETION_SHORT_PACKET;
+        if (device->report_code != XHCI_COMPLETION_SUCCESS &&
+            device->report_code != XHCI_COMPLETION_SHORT_PACKET)
+            slot->interrupt_state = FAKE_HALTED;
         fake_transfer_event(fake, address, device->report_code, device->report_residue, slot_number,
                             slot->interrupt_dci);
         return;
@@ -435,12 +442,31 @@ static inline uint8_t fake_enable_slot(struct fake_xhci *fake, unsigned *number)
     return XHCI_COMPLETION_NO_SLOTS;
 }
 
-static inline void fake_set_dequeue(struct fake_slot *slot, const struct xhci_trb *trb)
+static inline enum fake_endpoint *fake_endpoint_state(struct fake_slot *slot,
+                                                      const struct xhci_trb *trb)
 {
-    if ((trb->control >> 16 & 0x1f) == 1)
-        fake_set_ring(&slot->control, trb->parameter);
-    else
-        fake_set_ring(&slot->interrupt, trb->parameter);
+    return (trb->control >> 16 & 0x1f) == 1 ? &slot->control_state : &slot->interrupt_state;
+}
+
+// xHCI 1.2, 4.6.8: of an endpoint that has halted, and of no other.
+static inline uint8_t fake_reset_endpoint(struct fake_slot *slot, const struct xhci_trb *trb)
+{
+    enum fake_endpoint *state = fake_endpoint_state(slot, trb);
+
+    if (*state != FAKE_HALTED)
+        return XHCI_COMPLETION_CONTEXT_STATE_ERROR;
+    *state = FAKE_STOPPED;
+    return XHCI_COMPLETION_SUCCESS;
+}
+
+// 4.6.10: of an endpoint that has stopped.
+static inline uint8_t fake_set_dequeue(struct fake_slot *slot, const struct xhci_trb *trb)
+{
+    if (*fake_endpoint_state(slot, trb) != FAKE_STOPPED)
+        return XHCI_COMPLETION_CONTEXT_STATE_ERROR;
+    fake_set_ring((trb->control >> 16 & 0x1f) == 1 ? &slot->control : &slot->interrupt,
+                  trb->parameter);
+    return XHCI_COMPLETION_SUCCESS;
 }
 
 static inline uint8_t fake_run(struct fake_xhci *fake, const struct xhci_trb *trb, unsigned *number)
@@ -465,12 +491,9 @@ static inline uint8_t fake_run(struct fake_xhci *fake, const struct xhci_trb *tr
     case XHCI_TRB_CONFIGURE_ENDPOINT:
         return fake_configure(fake, slot, trb->parameter);
     case XHCI_TRB_RESET_ENDPOINT:
-        if ((trb->control >> 16 & 0x1f) != 1)
-            slot->is_halted = false;
-        return XHCI_COMPLETION_SUCCESS;
+        return fake_reset_endpoint(slot, trb);
     case XHCI_TRB_SET_TR_DEQUEUE:
-        fake_set_dequeue(slot, trb);
-        return XHCI_COMPLETION_SUCCESS;
+        return fake_set_dequeue(slot, trb);
     default:
         fake_break(fake, "an unknown command");
         return XHCI_COMPLETION_TRB_ERROR;
@@ -494,16 +517,25 @@ static inline void fake_run_commands(struct fake_xhci *fake)
     }
 }
 
-static inline void fake_doorbell(struct fake_xhci *fake, unsigned slot, uint32_t target)
+// It sets an endpoint that has stopped going.
+static inline void fake_doorbell(struct fake_xhci *fake, unsigned number, uint32_t target)
 {
-    if (slot == 0)
+    if (number == 0) {
         fake_run_commands(fake);
-    else if (slot > FAKE_SLOTS || !fake->slots[slot].is_enabled)
+        return;
+    }
+    if (number > FAKE_SLOTS || !fake->slots[number].is_enabled) {
         fake_break(fake, "a doorbell of a slot that is not enabled");
-    else if (target == 1)
-        fake_control(fake, slot);
+        return;
+    }
+    struct fake_slot *slot = &fake->slots[number];
+    enum fake_endpoint *state = target == 1 ? &slot->control_state : &slot->interrupt_state;
+    if (*state == FAKE_STOPPED)
+        *state = FAKE_RUNNING;
+    if (target == 1)
+        fake_control(fake, number);
     else
-        fake_send_report(fake, slot);
+        fake_send_report(fake, number);
 }
 
 // --- registers

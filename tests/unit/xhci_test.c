@@ -378,6 +378,21 @@ TEST(xhci_sets_a_stalled_keyboard_going_again)
     EXPECT_EQ(fake.keyboards_removed, 0);
 }
 
+// Its endpoint has not halted, and there is nothing to be reset.
+TEST(xhci_goes_on_after_a_report_that_is_too_short)
+{
+    struct fake_device *keyboard = begin_with_keyboard();
+
+    taken = 0;
+    keyboard->report_code = XHCI_COMPLETION_SHORT_PACKET;
+    keyboard->report_residue = 1;
+    fake_type(&fake, 2, 0, 4);
+    keyboard->report_code = 0;
+    EXPECT_OK(run());
+    EXPECT_EQ(next_key(), 4);
+    EXPECT_EQ(fake.keyboards_removed, 0);
+}
+
 TEST(xhci_drops_a_keyboard_that_fails_again_and_again_until_it_is_plugged_in_again)
 {
     static const uint8_t codes[] = {XHCI_COMPLETION_STALL, XHCI_COMPLETION_TRANSACTION_ERROR,

@@ -1,7 +1,7 @@
 // Slots, contexts and transfers of devices; see xhci_device.h.
 //
-// xHCI 1.2, 6.2 "Contexts", 4.3.3 "Device Slot Initialization", 4.6.8 "Reset Endpoint", 4.11.2.2
-// "Setup Stage, Data Stage, and Status Stage TRBs".
+// xHCI 1.2, 6.2 "Contexts", 4.3.3 "Device Slot Initialization", 4.6.8 "Reset Endpoint", 4.6.10 "Set
+// TR Dequeue Pointer", 4.11.2.2 "Setup Stage, Data Stage, and Status Stage TRBs".
 
 #include "user/drivers/usb/portable/xhci_device.h"
 
@@ -288,8 +288,8 @@ static struct xhci_trb endpoint_command(enum xhci_trb_type type, const struct xh
     return trb;
 }
 
-// Back to running, behind whatever was under way. An endpoint that has not halted says so, which is
-// as good.
+// Back to running, behind whatever was under way. One that has not halted, as after a report that
+// is too short, refuses both commands (4.6.8, 4.6.10) and goes on by itself.
 static mx_status_t restart_endpoint(struct xhci *xhci, struct xhci_device *device, uint32_t dci,
                                     const struct xhci_ring *ring)
 {
@@ -297,7 +297,7 @@ static mx_status_t restart_endpoint(struct xhci *xhci, struct xhci_device *devic
     const mx_status_t status =
         xhci_command(xhci, endpoint_command(XHCI_TRB_RESET_ENDPOINT, device, dci, 0), &code, NULL);
 
-    if (status != MX_OK)
+    if (status != MX_OK || code == XHCI_COMPLETION_CONTEXT_STATE_ERROR)
         return status;
     return xhci_command_checked(
         xhci, endpoint_command(XHCI_TRB_SET_TR_DEQUEUE, device, dci, xhci_ring_position(ring)),
