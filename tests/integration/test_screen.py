@@ -227,3 +227,19 @@ def test_a_machine_without_a_keyboard_controller_comes_up(request, tmp_path, dis
         assert 'PS/2 controller: there is none' in machine.run_on_serial('dmesg')
     finally:
         machine.close()
+
+
+def test_a_screen_that_ends_takes_its_shells_with_it(request, tmp_path, disk):
+    machine = ScreenMachine(request, tmp_path, disk)
+    try:
+        machine.screen.expect(re.escape(PROMPT.rstrip()) + r'\Z')
+        screen = re.search(r'^ *(\d+) .*\bscreen\b', machine.run_on_serial('ps'), re.MULTILINE).group(1)
+        machine.run_on_serial(f'kill {screen}')
+        while 'init: terminal 1 is gone' not in machine.run_on_serial('dmesg'):
+            pass
+        # No other shell is begun there, and the serial port's goes on.
+        for _ in range(8):
+            assert machine.run_on_serial('ps').count('  shell') == 1
+        assert machine.run_on_serial('dmesg').count('is gone') == 1
+    finally:
+        machine.close()

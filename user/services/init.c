@@ -34,7 +34,7 @@
 
 // A terminal at which a shell is kept running.
 struct seat {
-    mx_handle_t terminal; // this end of its stream
+    mx_handle_t terminal; // this end of its stream; MX_HANDLE_INVALID: the other end is gone
     mx_handle_t gate;     // an object with SCREEN_SIGNAL_SHOWN once the shell is wanted;
                           // MX_HANDLE_INVALID: it is
     mx_handle_t process;  // MX_HANDLE_INVALID: none runs
@@ -463,7 +463,8 @@ static mx_status_t start_shells(mx_time_t *next)
     *next = MX_TIME_INFINITE;
     for (size_t i = 0; i < init.seat_count; i++) {
         struct seat *seat = &init.seats[i];
-        if (seat->process != MX_HANDLE_INVALID || seat->gate != MX_HANDLE_INVALID)
+        if (seat->terminal == MX_HANDLE_INVALID || seat->process != MX_HANDLE_INVALID ||
+            seat->gate != MX_HANDLE_INVALID)
             continue;
         if (now >= seat->start_at) {
             mx_status_t status = start_shell(seat);
@@ -477,14 +478,32 @@ static mx_status_t start_shells(mx_time_t *next)
     return MX_OK;
 }
 
-static void note_end(mx_handle_t *handle, mx_signals_t signal)
+static bool has_signal(mx_handle_t handle, mx_signals_t signal)
 {
     mx_signals_t pending = 0;
 
-    if (*handle == MX_HANDLE_INVALID || mx_object_wait_one(*handle, signal, 0, &pending) != MX_OK)
-        return;
+    return handle != MX_HANDLE_INVALID && mx_object_wait_one(handle, signal, 0, &pending) == MX_OK;
+}
+
+static void close_and_forget(mx_handle_t *handle)
+{
     handle_close(*handle);
     *handle = MX_HANDLE_INVALID;
+}
+
+// A terminal whose driver has ended shows nothing any more: a shell there would end at once, for
+// ever.
+static void note_ends(struct seat *seat)
+{
+    if (has_signal(seat->gate, SCREEN_SIGNAL_SHOWN))
+        close_and_forget(&seat->gate);
+    if (!has_signal(seat->process, MX_SIGNAL_TERMINATED))
+        return;
+    close_and_forget(&seat->process);
+    if (!has_signal(seat->terminal, MX_SIGNAL_PEER_CLOSED))
+        return;
+    printf("init: terminal %u is gone, and its shell with it\n", (unsigned)(seat - init.seats));
+    close_and_forget(&seat->terminal);
 }
 
 static mx_status_t keep_shells(void)
@@ -508,10 +527,8 @@ static mx_status_t keep_shells(void)
             status = mx_nanosleep(next);
         if (status != MX_OK && status != MX_ERR_TIMED_OUT)
             return status;
-        for (size_t i = 0; i < init.seat_count; i++) {
-            note_end(&init.seats[i].gate, SCREEN_SIGNAL_SHOWN);
-            note_end(&init.seats[i].process, MX_SIGNAL_TERMINATED);
-        }
+        for (size_t i = 0; i < init.seat_count; i++)
+            note_ends(&init.seats[i]);
     }
 }
 
