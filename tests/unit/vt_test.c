@@ -337,13 +337,15 @@ TEST(vt_answers_what_it_is_asked)
     EXPECT_STR_EQ(replied, "\x1b[3;4R\x1b[0n\x1b[?6c\x1b[?6c");
 }
 
-TEST(vt_repeats_the_last_character_a_bounded_number_of_times)
+TEST(vt_repeats_the_last_character_for_a_line_at_most)
 {
     begin();
     type("a\x1b[3b");
     EXPECT_ROW(0, "aaaa");
     type("\x1b[9999b");
-    EXPECT_EQ(vt.grid.history > 0, true);
+    EXPECT_ROW(0, "aaaaaaaaaa");
+    EXPECT_ROW(1, "aaaa");
+    EXPECT_EQ(vt.grid.history, 0);
 }
 
 TEST(vt_hides_and_shows_the_cursor)

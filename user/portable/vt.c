@@ -236,9 +236,10 @@ static void print(struct vt *vt, uint32_t code_point)
     vt->column = smaller(vt->column + width, vt->grid.columns - 1);
 }
 
+// No more than a line of them: a few bytes shall not cost a screenful.
 static void repeat_last(struct vt *vt)
 {
-    size_t count = smaller(count_of(vt), vt->grid.columns * vt->grid.rows);
+    size_t count = smaller(count_of(vt), vt->grid.columns);
 
     for (size_t i = 0; i < count && vt->last_printed != 0; i++)
         print(vt, vt->last_printed);
