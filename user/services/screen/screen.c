@@ -23,7 +23,8 @@
 #include "user/services/screen/consoles.h"
 #include "user/services/screen/keyboards.h"
 
-#define FRAME MX_MSEC(16)
+#define FRAME            MX_MSEC(16)
+#define FLUSH_ROUNDS_MAX 64 // each takes a bounded amount of what programs wrote
 
 enum packet_key {
     KEY_CONTROL,
@@ -101,7 +102,8 @@ static mx_status_t perform(uint32_t operation)
 {
     switch (operation) {
     case CONSOLE_FLUSH:
-        while (consoles_pump())
+        // A program that never stops writing does not keep the others waiting.
+        for (unsigned i = 0; i < FLUSH_ROUNDS_MAX && consoles_pump(); i++)
             ;
         draw();
         return MX_OK;
