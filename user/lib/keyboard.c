@@ -32,12 +32,22 @@ mx_status_t keyboard_connect(mx_handle_t *stream)
     return status == MX_OK ? give(service, KEYBOARD_CONNECT, theirs, stream) : status;
 }
 
-mx_status_t keyboard_add_driver(mx_handle_t service, mx_handle_t *channel)
+static mx_status_t add_channel(mx_handle_t service, uint32_t operation, mx_handle_t *channel)
 {
     mx_handle_t theirs;
     const mx_status_t status = mx_channel_create(channel, &theirs);
 
-    return status == MX_OK ? give(service, KEYBOARD_ADD_DRIVER, theirs, channel) : status;
+    return status == MX_OK ? give(service, operation, theirs, channel) : status;
+}
+
+mx_status_t keyboard_add_driver(mx_handle_t service, mx_handle_t *channel)
+{
+    return add_channel(service, KEYBOARD_ADD_DRIVER, channel);
+}
+
+mx_status_t keyboard_add_manager(mx_handle_t service, mx_handle_t *channel)
+{
+    return add_channel(service, KEYBOARD_ADD_MANAGER, channel);
 }
 
 mx_status_t keyboard_send(mx_handle_t stream, const struct keyboard_event *events, size_t count)

@@ -131,13 +131,24 @@ static mx_handle_t guest_channel(void)
     return guest_client_connect(init.guests, &channel) == MX_OK ? channel : MX_HANDLE_INVALID;
 }
 
-// For a driver of keyboards, or who starts such; MX_HANDLE_INVALID without a screen.
-static mx_handle_t keyboard_channel(void)
+// For a driver of keyboards; MX_HANDLE_INVALID without a screen.
+static mx_handle_t keyboard_driver_channel(void)
 {
     mx_handle_t channel;
 
     if (init.keyboards == MX_HANDLE_INVALID ||
         keyboard_add_driver(init.keyboards, &channel) != MX_OK)
+        return MX_HANDLE_INVALID;
+    return channel;
+}
+
+// For who starts such drivers.
+static mx_handle_t keyboard_manager_channel(void)
+{
+    mx_handle_t channel;
+
+    if (init.keyboards == MX_HANDLE_INVALID ||
+        keyboard_add_manager(init.keyboards, &channel) != MX_OK)
         return MX_HANDLE_INVALID;
     return channel;
 }
@@ -347,7 +358,7 @@ static void start_ps2_keyboard(void)
         {I8042_STARTUP_COMMAND, 0, make_resource(MX_RESOURCE_IOPORT, I8042_COMMAND_PORT, 1)},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ,
          make_resource(MX_RESOURCE_IRQ, I8042_KEYBOARD_IRQ, 1)},
-        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_channel()},
+        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_driver_channel()},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_TRANSFER)},
     };
     if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
@@ -398,7 +409,7 @@ static void start_device_manager(void)
          copy_with(init.system, MX_RIGHT_INSPECT | MX_RIGHT_TRANSFER)},
         {MX_STARTUP_SERVICE, MX_SERVICE_DISKS, init.disk_devices},
         {MX_STARTUP_BOOTFS, 0, archive_copy()},
-        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_channel()},
+        {MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS, keyboard_manager_channel()},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
     };
 

@@ -32,11 +32,15 @@ enum keyboard_indicator {
 };
 
 // A message on the service's channel; with it comes one handle. There is no reply. A message that
-// is not one of these is dropped.
+// is not one of these, or that the sender may not send, is dropped.
 enum keyboard_operation {
-    KEYBOARD_CONNECT = 1, // the screen's end of a keyboard's stream
-    KEYBOARD_ADD_DRIVER =
-        2, // the screen's end of a channel in which another driver sends such messages
+    // The screen's end of a keyboard's stream. A channel may have four connected at a time.
+    KEYBOARD_CONNECT = 1,
+    // From init or the device manager: the screen's end of a channel in which a driver connects its
+    // keyboards.
+    KEYBOARD_ADD_DRIVER = 2,
+    // From init: that of a channel which may add drivers, too.
+    KEYBOARD_ADD_MANAGER = 3,
 };
 
 struct keyboard_connect {
@@ -51,6 +55,8 @@ MX_MUST_CHECK mx_status_t keyboard_connect(mx_handle_t *stream);
 // For who starts drivers and has a channel to the screen, `service`: a channel of its own for a
 // driver. PEER_CLOSED.
 MX_MUST_CHECK mx_status_t keyboard_add_driver(mx_handle_t service, mx_handle_t *channel);
+// For init: the same for the device manager.
+MX_MUST_CHECK mx_status_t keyboard_add_manager(mx_handle_t service, mx_handle_t *channel);
 // Sends events, waiting for room. PEER_CLOSED.
 MX_MUST_CHECK mx_status_t keyboard_send(mx_handle_t stream, const struct keyboard_event *events,
                                         size_t count);

@@ -14,8 +14,12 @@
 #define EVENTS_PER_ROUND   64
 #define MESSAGES_PER_ROUND 8
 
+// A channel may have this many connected, so that one driver does not take all places.
+#define KEYBOARDS_PER_CHANNEL 4
+
 struct keyboard {
     mx_handle_t stream; // MX_HANDLE_INVALID: the place is free
+    uint64_t channel;   // the serial of the one it came in, which may be gone
     bool is_armed;
     uint8_t partial[sizeof(struct keyboard_event)]; // of an event that has not come whole
     size_t partial_bytes;
@@ -25,9 +29,17 @@ struct keyboard {
     struct keyboard_layout layout;
 };
 
+enum channel_role {
+    ROLE_DRIVER,  // may connect keyboards
+    ROLE_MANAGER, // and add drivers
+    ROLE_INIT,    // and managers
+};
+
 // Where a driver connects its keyboards, or whoever starts drivers brings them.
 struct channel {
     mx_handle_t handle; // MX_HANDLE_INVALID: the place is free
+    uint64_t serial;    // no other ever has the same
+    enum channel_role role;
     bool is_armed;
 };
 
@@ -35,7 +47,8 @@ static struct {
     const struct keyboards_ops *ops;
     mx_handle_t port;
     uint64_t first_key;
-    struct channel channels[KEYBOARD_CHANNELS_MAX]; // the first is init's
+    uint64_t next_serial;
+    struct channel channels[KEYBOARD_CHANNELS_MAX];
     struct keyboard list[KEYBOARDS_MAX];
 } keyboards;
 
@@ -44,7 +57,10 @@ void keyboards_init(const struct keyboards_ops *ops, mx_handle_t port, uint64_t 
     keyboards.ops = ops;
     keyboards.port = port;
     keyboards.first_key = first_key;
-    keyboards.channels[0].handle = startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS);
+    keyboards.channels[0] =
+        (struct channel){.handle = startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS),
+                         .serial = keyboards.next_serial++,
+                         .role = ROLE_INIT};
 }
 
 bool keyboards_take_packet(uint64_t key)
@@ -68,6 +84,8 @@ static bool arm(mx_handle_t handle, uint64_t index)
 
 // --- keyboards that come and go
 
+static mx_status_t read_events(struct keyboard *keyboard);
+
 static void close_keyboard(struct keyboard *keyboard)
 {
     // The wait, if there is one, must not be taken for that of the next keyboard in this place.
@@ -78,41 +96,77 @@ static void close_keyboard(struct keyboard *keyboard)
     memset(keyboard, 0, sizeof(*keyboard));
 }
 
-static void add_keyboard(mx_handle_t stream)
+static size_t count_keyboards(const struct channel *channel)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < KEYBOARDS_MAX; i++) {
+        const struct keyboard *keyboard = &keyboards.list[i];
+        count += keyboard->stream != MX_HANDLE_INVALID && keyboard->channel == channel->serial;
+    }
+    return count;
+}
+
+// A driver that connects a keyboard again has just closed the stream before, and shall find its
+// place free.
+static void close_gone_keyboards(void)
+{
+    for (size_t i = 0; i < KEYBOARDS_MAX; i++) {
+        struct keyboard *keyboard = &keyboards.list[i];
+        mx_signals_t pending = 0;
+        if (keyboard->stream == MX_HANDLE_INVALID ||
+            mx_object_wait_one(keyboard->stream, MX_SIGNAL_PEER_CLOSED, 0, &pending) != MX_OK)
+            continue;
+        mx_status_t ignored = read_events(keyboard);
+        (void)ignored;
+        close_keyboard(keyboard);
+    }
+}
+
+static void add_keyboard(const struct channel *channel, mx_handle_t stream)
 {
     for (size_t i = 0; i < KEYBOARDS_MAX; i++) {
         struct keyboard *keyboard = &keyboards.list[i];
         if (keyboard->stream != MX_HANDLE_INVALID)
             continue;
+        if (count_keyboards(channel) >= KEYBOARDS_PER_CHANNEL)
+            break;
         keyboard->stream = stream;
+        keyboard->channel = channel->serial;
         keyboard_layout_init(&keyboard->layout);
         return;
     }
     handle_close(stream);
 }
 
-static void add_channel(mx_handle_t handle)
+static void add_channel(mx_handle_t handle, enum channel_role role)
 {
     for (size_t i = 0; i < KEYBOARD_CHANNELS_MAX; i++) {
         if (keyboards.channels[i].handle != MX_HANDLE_INVALID)
             continue;
-        keyboards.channels[i] = (struct channel){.handle = handle};
+        keyboards.channels[i] =
+            (struct channel){.handle = handle, .serial = keyboards.next_serial++, .role = role};
         return;
     }
     handle_close(handle);
 }
 
-// A message that is none of the protocol's is dropped with what it carries.
-static void take_message(const void *bytes, const uint32_t actual[2], const mx_handle_t *handles)
+// A message that is none of the protocol's, or not for this sender, is dropped with what it
+// carries.
+static void take_message(const struct channel *channel, const void *bytes, const uint32_t actual[2],
+                         const mx_handle_t *handles)
 {
     struct keyboard_connect message = {.operation = 0};
 
     if (actual[0] == sizeof(message) && actual[1] == 1)
         memcpy(&message, bytes, sizeof(message));
     if (message.operation == KEYBOARD_CONNECT) {
-        add_keyboard(handles[0]);
-    } else if (message.operation == KEYBOARD_ADD_DRIVER) {
-        add_channel(handles[0]);
+        close_gone_keyboards();
+        add_keyboard(channel, handles[0]);
+    } else if (message.operation == KEYBOARD_ADD_DRIVER && channel->role >= ROLE_MANAGER) {
+        add_channel(handles[0], ROLE_DRIVER);
+    } else if (message.operation == KEYBOARD_ADD_MANAGER && channel->role == ROLE_INIT) {
+        add_channel(handles[0], ROLE_MANAGER);
     } else {
         for (uint32_t i = 0; i < actual[1]; i++)
             handle_close(handles[i]);
@@ -130,7 +184,7 @@ static void pump_channel(struct channel *channel)
         status = mx_channel_read(channel->handle, bytes, sizeof(bytes), handles,
                                  MX_CHANNEL_MAX_HANDLES, actual);
         if (status == MX_OK)
-            take_message(bytes, actual, handles);
+            take_message(channel, bytes, actual, handles);
     }
     if (status == MX_ERR_SHOULD_WAIT)
         channel->is_armed =
