@@ -59,6 +59,7 @@ static struct {
     mx_handle_t interrupt, port;
     mx_handle_t keyboard; // the stream to the screen
     bool is_translated;
+    uint8_t config; // of the controller, as it was set up
     struct ps2_scancodes codes;
 } driver;
 
@@ -206,19 +207,19 @@ static const char *start_controller(void)
     // After the test, which resets some controllers.
     if (!write_config(config) || !read_config(&config))
         return "it cannot be set up";
+    driver.config = config;
     driver.is_translated = (config & CONFIG_TRANSLATE) != 0;
     if (!send_command(COMMAND_ENABLE_KEYBOARD))
         return "it takes no commands";
     return NULL;
 }
 
+// The configuration is not read again: the keyboard is on, and what it sends now would be taken for
+// the answer.
 static const char *enable_interrupt(void)
 {
-    uint8_t config;
+    uint8_t config = driver.config & (uint8_t)~CONFIG_KEYBOARD_OFF;
 
-    if (!read_config(&config))
-        return "it does not answer";
-    config &= (uint8_t)~CONFIG_KEYBOARD_OFF;
     return write_config(config | CONFIG_KEYBOARD_INTERRUPT) ? NULL : "it cannot be set up";
 }
 
@@ -308,9 +309,11 @@ static mx_status_t take_indicators(void)
 static mx_status_t run(void)
 {
     struct mx_port_packet packet;
+    // What was typed before there were interrupts.
+    mx_status_t status = take_bytes();
 
-    for (;;) {
-        mx_status_t status = mx_port_wait(driver.port, MX_TIME_INFINITE, &packet);
+    while (status == MX_OK) {
+        status = mx_port_wait(driver.port, MX_TIME_INFINITE, &packet);
         if (status == MX_OK && packet.key == KEY_INDICATORS)
             status = take_indicators();
         // Unmasked before the controller is looked at, so that an edge from now on is not lost.
@@ -319,9 +322,8 @@ static mx_status_t run(void)
         // After indicators too: the keyboard's answers were awaited without interrupts.
         if (status == MX_OK)
             status = take_bytes();
-        if (status != MX_OK)
-            return status;
     }
+    return status;
 }
 
 int main(void)
