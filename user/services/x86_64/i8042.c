@@ -58,6 +58,8 @@ static struct {
     mx_handle_t data, command; // the ports
     mx_handle_t interrupt, port;
     mx_handle_t keyboard; // the stream to the screen
+    bool has_sent;        // a key over that stream
+    uint8_t indicators;   // that shall be lit
     bool is_translated;
     uint8_t config; // of the controller, as it was set up
     struct ps2_scancodes codes;
@@ -169,8 +171,9 @@ static bool reset_keyboard(void)
            answer == KEYBOARD_PASSED;
 }
 
-static void set_indicators(uint8_t indicators)
+static void show_indicators(void)
 {
+    uint8_t indicators = driver.indicators;
     // HID's order is Num, Caps, Scroll; PS/2's is Scroll, Num, Caps.
     uint8_t bits = (indicators & KEYBOARD_SCROLL_LOCK ? 1 : 0) |
                    (indicators & KEYBOARD_NUM_LOCK ? 2 : 0) |
@@ -248,9 +251,13 @@ static mx_status_t connect(void)
                                 MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED, 0);
 }
 
-// A keyboard that lost codes, or is another one now: what was held is let go.
+// A keyboard that lost codes, or is another one now: what was held is let go. Nothing is held when
+// no key was sent; one that loses codes all the time does not fill the screen's places.
 static mx_status_t reconnect(void)
 {
+    if (!driver.has_sent)
+        return MX_OK;
+    driver.has_sent = false;
     mx_status_t ignored = mx_port_cancel(driver.port, driver.keyboard, KEY_INDICATORS);
 
     (void)ignored;
@@ -266,9 +273,11 @@ static mx_status_t take_byte(uint8_t byte)
     case PS2_NOTHING:
         return MX_OK;
     case PS2_KEY:
+        driver.has_sent = true;
         return keyboard_send(driver.keyboard, &event, 1);
     case PS2_RESTARTED:
-        (void)start_keyboard();
+        if (start_keyboard())
+            show_indicators();
         return reconnect();
     case PS2_OVERRUN:
         return reconnect();
@@ -297,8 +306,10 @@ static mx_status_t take_indicators(void)
     size_t length = 0;
     mx_status_t status = mx_stream_read(driver.keyboard, bytes, sizeof(bytes), &length);
 
-    if (status == MX_OK)
-        set_indicators(bytes[length - 1]);
+    if (status == MX_OK) {
+        driver.indicators = bytes[length - 1];
+        show_indicators();
+    }
     if (status != MX_OK && status != MX_ERR_SHOULD_WAIT)
         return status;
     return mx_object_wait_async(driver.keyboard, driver.port, KEY_INDICATORS,
