@@ -235,8 +235,7 @@ def test_a_screen_that_ends_takes_its_shells_with_it(request, tmp_path, disk):
         machine.screen.expect(re.escape(PROMPT.rstrip()) + r'\Z')
         screen = re.search(r'^ *(\d+) .*\bscreen\b', machine.run_on_serial('ps'), re.MULTILINE).group(1)
         machine.run_on_serial(f'kill {screen}')
-        while 'init: terminal 1 is gone' not in machine.run_on_serial('dmesg'):
-            pass
+        assert any('init: terminal 1 is gone' in machine.run_on_serial('dmesg') for _ in range(100))
         # No other shell is begun there, and the serial port's goes on.
         for _ in range(8):
             assert machine.run_on_serial('ps').count('  shell') == 1
