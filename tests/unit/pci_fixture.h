@@ -13,6 +13,7 @@ struct fake_function {
     uint32_t words[1024];
     uint32_t masks[PCI_BAR_COUNT]; // of the bits of each BAR that can be written
     uint32_t write_count;
+    bool has_moved_while_shown; // a BAR was written while the function answered to its addresses
 };
 
 static struct fake_function fake_functions[FAKE_FUNCTIONS_MAX];
@@ -45,13 +46,15 @@ static inline void fake_write(void *context, uint32_t offset, uint32_t value)
     if (!function)
         return;
     function->write_count++;
-    if (offset == 4)
+    if (offset == 4) {
         function->words[1] = (function->words[1] & 0xffff0000) | (value & 0xffff);
-    else if (!is_bridge && offset / 4 >= 4 && bar < PCI_BAR_COUNT)
+    } else if (!is_bridge && offset / 4 >= 4 && bar < PCI_BAR_COUNT) {
+        function->has_moved_while_shown |= (function->words[1] & 3) != 0;
         function->words[offset / 4] =
             (value & function->masks[bar]) | (function->words[offset / 4] & ~function->masks[bar]);
-    else
+    } else {
         function->words[offset / 4 % 1024] = value;
+    }
 }
 
 static inline void fake_open(void *context, uint8_t bus, uint8_t slot, struct pci_config *out)

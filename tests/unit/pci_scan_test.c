@@ -254,6 +254,19 @@ TEST(capability_lists_in_a_circle_end)
     EXPECT_EQ(pci_find_capability(&config, PCI_CAPABILITY_MSI, 0), 0u);
 }
 
+TEST(registers_are_measured_while_the_function_does_not_answer_to_them)
+{
+    start();
+    struct fake_function *function = add(0, 1 << 3, 0x8086, 1);
+    fake_bar(function, 0, 0, 0x1000);
+    function->words[4] = 0x10000000;
+    function->words[1] = 7; // as firmware left it
+    run(&bare_host);
+    ASSERT_TRUE(found(0, 1 << 3) != NULL);
+    EXPECT_EQ(found(0, 1 << 3)->bars[0].base, 0x10000000u);
+    EXPECT_FALSE(function->has_moved_while_shown);
+}
+
 TEST(msix_tables_lie_within_their_registers)
 {
     struct fake_function *function = add_with_list();
@@ -270,6 +283,11 @@ TEST(msix_tables_lie_within_their_registers)
     function->words[0x44 / 4] = 0xff8 | 2;
     EXPECT_FALSE(pci_find_msix(&config, bars, &bar, &offset));
     function->words[0x44 / 4] = 0xfffffff8 | 2;
+    EXPECT_FALSE(pci_find_msix(&config, bars, &bar, &offset));
+    bars[2].size_bytes = 0x2000;
+    function->words[0x44 / 4] = 0x1000 | 2;
+    EXPECT_TRUE(pci_find_msix(&config, bars, &bar, &offset));
+    function->words[0x44 / 4] = 0xff8 | 2; // over the end of a page
     EXPECT_FALSE(pci_find_msix(&config, bars, &bar, &offset));
     function->words[0x44 / 4] = 1; // no such registers
     EXPECT_FALSE(pci_find_msix(&config, bars, &bar, &offset));

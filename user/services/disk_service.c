@@ -102,7 +102,7 @@ static void add_archive(struct look *look, const struct gpt_partition *partition
     uint64_t size = partition->block_count * look->disk.block_bytes;
     struct archive *archive = &archives[archive_count];
     struct format_error error;
-    mx_handle_t channel;
+    mx_handle_t channel = MX_HANDLE_INVALID;
 
     if (archive_count == ARCHIVES_MAX) {
         say(look, "too many package partitions", MX_OK);
@@ -124,6 +124,7 @@ static void add_archive(struct look *look, const struct gpt_partition *partition
     if (status == MX_OK)
         status = block_client_open(&archive->extent, channel);
     if (status != MX_OK) {
+        handle_close(channel);
         say(look, "its package partition cannot be opened", status);
         free(directory);
         return;

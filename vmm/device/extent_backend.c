@@ -213,8 +213,10 @@ mx_status_t extent_backend_init(struct extent_backend *extent, mx_handle_t chann
         return status;
     if (extent->client.block_bytes > BOUNCE_BYTES || extent->client.size_bytes < size_bytes)
         return MX_ERR_IO_DATA_INTEGRITY;
-    extent->backend = (struct block_backend){&extent_ops, size_bytes,
-                                             is_read_only || extent->client.is_read_only};
+    // What a file has beyond its last whole block cannot be written alone.
+    extent->backend = (struct block_backend){
+        &extent_ops, size_bytes & ~(uint64_t)(extent->client.block_bytes - 1),
+        is_read_only || extent->client.is_read_only};
     extent->ram = ram_address;
     extent->ram_bytes = ram_bytes;
     status = block_client_attach(&extent->client, ram, &extent->ram_memory);

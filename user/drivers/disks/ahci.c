@@ -134,11 +134,14 @@ static bool is_alive(struct disk *disk)
 // --- data
 // ---------------------------------------------------------------------------------------------
 
+// In turn, so that nobody's command waits for ever while others' tags are used again.
 static void give_next(struct ahci *ahci)
 {
+    const uint32_t later = ahci->waiting & ~((UINT32_C(2) << ahci->active) - 1);
+
     if (ahci->is_active || ahci->waiting == 0)
         return;
-    ahci->active = (uint32_t)__builtin_ctz(ahci->waiting);
+    ahci->active = (uint32_t)__builtin_ctz(later ? later : ahci->waiting);
     ahci->waiting &= ~(1u << ahci->active);
     ahci->is_active = true;
     // The command is there before its bit.
@@ -201,6 +204,8 @@ static void interrupt(struct disk *disk)
     } else if (left >> ahci->active & 1) {
         return;
     }
+    // What the device wrote is read after the register that says so.
+    dma_fence_read();
     ahci->is_active = false;
     disk_complete(disk, ahci->active, cause & IS_FATAL ? MX_ERR_IO : MX_OK);
     if (!disk->is_failed)

@@ -458,14 +458,12 @@ int disk_run(struct disk *disk)
         mx_status_t waited = mx_port_wait(port, deadline, &packet);
         if (waited == MX_ERR_TIMED_OUT || ++packet_count % TIMEOUT_CHECK_PACKETS == 0)
             check_timeouts(disk);
-        if (waited == MX_ERR_TIMED_OUT)
-            continue;
-        if (waited != MX_OK)
-            status = waited;
-        else if (packet.key == KEY_INTERRUPT && !disk->is_failed)
+        if (waited == MX_OK && packet.key == KEY_INTERRUPT && !disk->is_failed)
             disk->ops->interrupt(disk);
-        else if (packet.key < CLIENTS_MAX)
+        else if (waited == MX_OK && packet.key < CLIENTS_MAX)
             serve_client(disk, &clients[packet.key]);
+        else if (waited != MX_OK && waited != MX_ERR_TIMED_OUT)
+            status = waited;
         serve_stalled(disk);
     }
     disk->ops->stop(disk);

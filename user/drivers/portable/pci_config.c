@@ -183,6 +183,7 @@ static uint64_t measure(const struct pci_config *config, uint32_t index, enum pc
 void pci_read_bars(const struct pci_config *config, struct pci_bar bars[PCI_BAR_COUNT])
 {
     pci_disable(config);
+    pci_write16(config, REG_COMMAND, pci_read16(config, REG_COMMAND) & (uint16_t)~COMMAND_MEMORY);
     pci_read_bases(config, bars);
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
         bars[i].size_bytes = measure(config, i, bars[i].kind);
@@ -246,8 +247,10 @@ bool pci_find_msix(const struct pci_config *config, const struct pci_bar bars[PC
     if (*bar_index >= PCI_BAR_COUNT)
         return false;
     const struct pci_bar *bar = &bars[*bar_index];
+    const uint64_t entry_bytes = PCI_MSIX_ENTRY_WORDS * sizeof(uint32_t);
     return bar->kind >= PCI_BAR_MEMORY32 && *offset < bar->size_bytes &&
-           bar->size_bytes - *offset >= PCI_MSIX_ENTRY_WORDS * sizeof(uint32_t);
+           bar->size_bytes - *offset >= entry_bytes &&
+           *offset % MX_PAGE_SIZE <= MX_PAGE_SIZE - entry_bytes;
 }
 
 void pci_write_msix_entry(volatile uint32_t entry[PCI_MSIX_ENTRY_WORDS],
