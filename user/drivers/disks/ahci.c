@@ -115,12 +115,13 @@ static void start_port(volatile uint8_t *port)
 }
 
 // The controller's own reset ends all it does, whatever state the port is in.
-static void stop(struct disk *disk)
+static bool stop(struct disk *disk)
 {
     struct ahci *ahci = (struct ahci *)disk;
 
     write32(ahci->registers, REG_GHC, GHC_AHCI | GHC_RESET);
-    (void)wait_clear(ahci->registers, REG_GHC, GHC_RESET);
+    return wait_clear(ahci->registers, REG_GHC, GHC_RESET) ||
+           read32(ahci->registers, REG_GHC) == GONE;
 }
 
 static bool is_alive(struct disk *disk)

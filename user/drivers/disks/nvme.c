@@ -118,14 +118,14 @@ static mx_status_t wait_ready(struct nvme *nvme, bool is_ready, uint32_t timeout
     }
 }
 
-static void stop(struct disk *disk)
+static bool stop(struct disk *disk)
 {
     struct nvme *nvme = (struct nvme *)disk;
 
     if (read32(nvme, REG_CSTS) == GONE)
-        return;
+        return true;
     write32(nvme, REG_CC, 0);
-    (void)!wait_ready(nvme, false, 10);
+    return wait_ready(nvme, false, 10) == MX_OK || read32(nvme, REG_CSTS) == GONE;
 }
 
 // --- start-up

@@ -102,9 +102,9 @@ static void interrupt(struct disk *disk)
         disk_fail(disk, "it broke the rules of its queue");
 }
 
-static void stop(struct disk *disk)
+static bool stop(struct disk *disk)
 {
-    virtio_device_stop(&((struct virtio_block *)disk)->virtio);
+    return virtio_device_stop(&((struct virtio_block *)disk)->virtio);
 }
 
 static bool is_alive(struct disk *disk)

@@ -175,7 +175,7 @@ int main(int argc, char **argv)
         printf("virtio keyboard %s: in use\n", keyboard.device.name);
         status = run();
         why = "it broke the rules, or has gone";
-        virtio_device_stop(&keyboard.virtio);
+        (void)virtio_device_stop(&keyboard.virtio); // the end of the process does what is left
     }
     printf("virtio keyboard %s: %s: %s\n", keyboard.device.name, why, mx_status_string(status));
     return EXIT_FAILURE;

@@ -263,7 +263,11 @@ void disk_fail(struct disk *disk, const char *why)
         return;
     disk->is_failed = true;
     printf("disk %s: %s; its requests fail from now on\n", disk->device.name, why);
-    disk->ops->stop(disk);
+    if (!disk->ops->stop(disk)) {
+        // The device manager switches it off before the memory that it may write to is anybody's.
+        printf("disk %s: it does not stop; its driver ends\n", disk->device.name);
+        exit(EXIT_FAILURE);
+    }
     for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
         if (flights[tag].is_used)
             disk_complete(disk, tag, MX_ERR_IO);
@@ -466,7 +470,7 @@ int disk_run(struct disk *disk)
             status = waited;
         serve_stalled(disk);
     }
-    disk->ops->stop(disk);
+    (void)!disk->ops->stop(disk); // the end of the process does what is left
     if (status != MX_OK)
         printf("disk %s: %s\n", disk->device.name, mx_status_string(status));
     return status == MX_OK ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -42,8 +42,9 @@ struct disk_ops {
     void (*interrupt)(struct disk *disk);
     // Whether it still answers; looked at while requests wait long.
     bool (*is_alive)(struct disk *disk);
-    // The device stops reading and writing memory, whatever state it is in. Bounded.
-    void (*stop)(struct disk *disk);
+    // The device stops reading and writing memory, whatever state it is in. Bounded. False: it may
+    // not have, and is not gone.
+    bool (*stop)(struct disk *disk);
 };
 
 struct disk {

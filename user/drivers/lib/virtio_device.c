@@ -199,9 +199,9 @@ void virtio_device_notify(struct virtio_device_queue *queue)
     *queue->notify = queue->index;
 }
 
-void virtio_device_stop(struct virtio_device *virtio)
+bool virtio_device_stop(struct virtio_device *virtio)
 {
-    (void)reset(virtio);
+    return reset(virtio) || read8(virtio, COMMON_STATUS) == STATUS_GONE;
 }
 
 bool virtio_device_is_broken(const struct virtio_device *virtio)

@@ -37,8 +37,9 @@ MX_MUST_CHECK mx_status_t virtio_device_add_queue(struct virtio_device *virtio, 
 void virtio_device_start(struct virtio_device *virtio);
 // Tells the device of what was added.
 void virtio_device_notify(struct virtio_device_queue *queue);
-// Stops it: it does not touch memory any more. Bounded; a device that is gone counts as stopped.
-void virtio_device_stop(struct virtio_device *virtio);
+// Stops it: it does not touch memory any more. Bounded; one that is gone has stopped. False: it does
+// not stop.
+bool virtio_device_stop(struct virtio_device *virtio);
 // Whether it says that it needs a reset, or is gone.
 bool virtio_device_is_broken(const struct virtio_device *virtio);
 // Little-endian number of 1, 2, 4 or 8 bytes in the configuration; 0 beyond its end.
