@@ -268,3 +268,29 @@ TEST(guest_config_message_fits_a_small_buffer)
                                                           small, sizeof small));
     EXPECT_STR_EQ(small, "guest.cfg:1");
 }
+
+TEST(guest_config_refuses_a_file_that_is_two_disks_and_written)
+{
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  parse_text("{\"kernel\": \"k\", \"block\": [\"d,rw\", \"/pkg/d,ro\"]}"));
+    EXPECT_STR_EQ(message,
+                  "guest.cfg: block: \"d\" is two disks and one of them is rw; make both ro "
+                  "or volatile");
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  parse_text("{\"kernel\": \"k\", \"block\": [\"d,ro\", \"e,ro\", \"d,rw\"]}"));
+    EXPECT_OK(parse_text("{\"kernel\": \"k\", \"block\": [\"d,ro\", \"d,volatile\", \"e,rw\"]}"));
+    EXPECT_OK(parse_text("{\"kernel\": \"k\", \"block\": [\"memory:1M\", \"memory:1M,rw\"]}"));
+}
+
+TEST(guest_config_tells_which_files_are_written)
+{
+    ASSERT_OK(parse_text("{\"kernel\": \"k\", \"block\": [\"data/a,rw\", \"data/b,ro\", "
+                         "\"data/c,volatile\", \"memory:1M,rw\"]}"));
+    EXPECT_TRUE(guest_config_writes(&config, "data/a"));
+    EXPECT_FALSE(guest_config_writes(&config, "data/b"));
+    EXPECT_FALSE(guest_config_writes(&config, "data/c"));
+    EXPECT_FALSE(guest_config_writes(&config, "data/aa"));
+    EXPECT_FALSE(guest_config_writes(&config, "k"));
+    EXPECT_FALSE(guest_config_writes(&config, "data/guest.cfg"));
+    EXPECT_FALSE(guest_config_writes(&config, ""));
+}

@@ -533,14 +533,47 @@ mx_status_t guest_config_apply_override(struct guest_config *config, const char 
     return status;
 }
 
+bool guest_config_writes(const struct guest_config *config, const char *path)
+{
+    for (unsigned i = 0; i < config->block_count; i++) {
+        const struct guest_block *block = &config->blocks[i];
+        if (block->mode == GUEST_BLOCK_READ_WRITE && block->memory_bytes == 0 &&
+            strcmp(block->path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+// A file that is written as one disk and named as another too; NULL when there is none.
+static const char *find_shared_disk(const struct guest_config *config)
+{
+    for (unsigned i = 0; i < config->block_count; i++) {
+        const struct guest_block *block = &config->blocks[i];
+        for (unsigned j = 0; j < i && block->path[0]; j++) {
+            if (strcmp(block->path, config->blocks[j].path) == 0 &&
+                guest_config_writes(config, block->path))
+                return block->path;
+        }
+    }
+    return NULL;
+}
+
 mx_status_t guest_config_finish(struct guest_config *config, const char *file_name, char *message,
                                 size_t message_capacity)
 {
+    const char *shared = find_shared_disk(config);
     struct text words = text_begin(message, message_capacity);
 
     if (!config->kernel[0]) {
         text_add(&words, file_name);
         text_add(&words, ": no kernel is named; add \"kernel\": \"data/NAME\"");
+        return MX_ERR_INVALID_ARGS;
+    }
+    if (shared) {
+        text_add(&words, file_name);
+        text_add(&words, ": block: ");
+        text_add_quoted(&words, shared, strlen(shared));
+        text_add(&words, " is two disks and one of them is rw; make both ro or volatile");
         return MX_ERR_INVALID_ARGS;
     }
     if (!cmdline_append(config->cmdline, config->cmdline_add, strlen(config->cmdline_add))) {

@@ -16,6 +16,7 @@
 //                             a path, or memory:SIZE for an empty RAM disk;
 //                             rw, ro or volatile (writes are kept in memory and lost at the end),
 //                             which a path must have and a RAM disk may (rw or ro; rw when absent);
+//                             a file that is rw is named once;
 //                             raw, the format of the file, which is also the default
 //   cpus         number       1..16; a decimal string as well
 //   memory       size         a number of bytes, or a string of digits with at most one suffix b,
@@ -105,9 +106,13 @@ MX_MUST_CHECK mx_status_t guest_config_apply_override(struct guest_config *confi
                                                       size_t message_capacity);
 
 // After file and overrides: joins the command line and checks what only the whole can tell (a
-// kernel is named). INVALID_ARGS with a message that begins with file_name.
+// kernel is named, no file that is written is two disks). INVALID_ARGS with a message that begins
+// with file_name.
 MX_MUST_CHECK mx_status_t guest_config_finish(struct guest_config *config, const char *file_name,
                                               char *message, size_t message_capacity);
+
+// Whether a file of the package is a disk that the guest may write.
+bool guest_config_writes(const struct guest_config *config, const char *path);
 
 // The keys that a file may have, in order; NULL behind the last. For help texts and the schema's
 // test.
