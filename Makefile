@@ -54,7 +54,7 @@ HOST_DIRS := boot boot/loader kernel/lib kernel/core kernel/memory kernel/object
 	kernel/arch/arm64/portable kernel/arch/arm64/hypervisor/portable \
 	user/portable user/drivers/portable user/drivers/input/portable user/drivers/usb/portable \
 	vmm/config vmm/loader vmm/loader/x86_64 vmm/loader/arm64 vmm/memory vmm/chips vmm/pci vmm/virtio \
-	vmm/x86_64 vmm/arm64 vmm/monitor/portable
+	vmm/x86_64 vmm/arm64 vmm/monitor/portable vmm/manager/portable
 # One table of columns is enough; the host has that of x86-64.
 HOST_EXCLUDE := user/portable/kstats_columns_arm64.c
 HOST_SRCS := $(filter-out $(HOST_EXCLUDE),$(wildcard $(addsuffix /*.c,$(HOST_DIRS))))

@@ -11,7 +11,7 @@ USER_PROGRAMS += $(if $(wildcard vmm/monitor/$(ARCH_DIR)),vmm)
 USER_SRCS_vmm := $(wildcard $(addsuffix /*.c,vmm/monitor vmm/monitor/portable vmm/monitor/$(ARCH_DIR) \
 	vmm/config vmm/loader vmm/loader/$(ARCH_DIR) vmm/chips vmm/memory vmm/pci vmm/$(ARCH_DIR))) \
 	vmm/terminal/terminal.c vmm/virtio/virtio_pci.c vmm/virtio/protocol.c
-USER_SRCS_guest_manager := $(wildcard vmm/manager/*.c)
+USER_SRCS_guest_manager := $(wildcard $(addsuffix /*.c,vmm/manager vmm/manager/portable vmm/config))
 USER_SRCS_virtio-block := vmm/device/virtio_block.c vmm/device/extent_backend.c vmm/virtio/block.c vmm/virtio/block_backend.c $(VMM_DEVICE_SRCS)
 USER_SRCS_virtio-console := vmm/device/virtio_console.c vmm/virtio/console.c $(VMM_TERMINAL_SRCS) $(VMM_DEVICE_SRCS)
 USER_SRCS_virtio-rng := vmm/device/virtio_rng.c vmm/virtio/rng.c $(VMM_DEVICE_SRCS)

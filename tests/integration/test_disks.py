@@ -8,13 +8,14 @@ import subprocess
 import pytest
 
 from harness.disk_images import disk_image, package_archive
-from harness.guests import LinuxGuest, list_guests, wait_until
+from harness.guests import LinuxGuest, launch_detached, list_guests, wait_until
 from harness.machine import Machina
 from harness.paths import TOP
 
 SECTOR_BYTES = 512
 DATA_SECTORS = 4096
 PACKAGE = 'disk_guest'
+SECOND_PACKAGE = 'second_disk_guest'  # whose configuration has no disk that is written
 READ_ONLY, WRITABLE = '/dev/vdb', '/dev/vdc'
 DEVICES = {
     'virtio': ['-device', 'virtio-blk-pci,drive=disk,id=device'],
@@ -41,8 +42,12 @@ class Disk:
         config = json.loads(path.read_text())
         config['block'] = [config['block'], 'data/pattern.img,ro', 'data/scratch.img,rw']
         path.write_text(json.dumps(config))
+        second = folder / 'second'
+        shutil.copytree(package, second)
+        config['block'] = config['block'][:2]
+        (second / 'data/guest.cfg').write_text(json.dumps(config))
         archive = folder / 'packages.archive'
-        package_archive(archive, {PACKAGE: package})
+        package_archive(archive, {PACKAGE: package, SECOND_PACKAGE: second})
         self.path = folder / 'disk.img'
         self.start = disk_image(self.path, [archive])[0]
         self.offset = self._offset_of(archive, 'scratch.img')
@@ -166,3 +171,36 @@ def test_disk_that_vanishes_leaves_the_host_and_the_guest_running(request, disk,
     assert list_guests(machine)[linux.id]['state'] == 'running'
     assert 'its requests fail from now on' in machine.run('dmesg')
     assert 'linux_guest' in machine.run('guest packages')
+
+
+def refuse_launch(machine, package, options, expected):
+    output = machine.run(f'guest launch -d {package} {options}')
+    assert expected in ' '.join(output.split()), output
+
+
+def test_file_that_a_guest_writes_is_no_other_guests(request, disk):
+    small = '--memory 128M'
+    scratch = 'data/scratch.img'
+    machine = boot(request, drive(disk, ',snapshot=on') + DEVICES['virtio'])
+    wait_for_package(machine)
+    first = launch_detached(machine, PACKAGE, small)
+    in_use = f'{scratch}: it is in use by guest {first}'
+    refuse_launch(machine, PACKAGE, small, in_use)
+    # The other package's file of that name is another file, which guests can read together ...
+    readers = [launch_detached(machine, SECOND_PACKAGE, f'{small} --block {scratch},ro') for _ in range(2)]
+    refuse_launch(machine, SECOND_PACKAGE, f'{small} --block {scratch},rw', f'{scratch}: it is in use by guest {readers[0]}')
+    for reader in readers:
+        machine.run(f'guest stop -f {reader}')
+    # ... or one write: an override says so as well as the configuration.
+    writer = launch_detached(machine, SECOND_PACKAGE, f'{small} --block {scratch},rw')
+    refuse_launch(machine, SECOND_PACKAGE, f'{small} --block {scratch},ro', f'{scratch}: it is in use by guest {writer}')
+    launch_detached(machine, SECOND_PACKAGE, small)
+    # When its run has ended the file is free.
+    machine.run(f'guest stop -f {first}')
+    launch_detached(machine, PACKAGE, small)
+
+
+def test_file_that_is_two_disks_is_not_written(request, disk):
+    machine = boot(request, drive(disk, ',snapshot=on') + DEVICES['virtio'])
+    wait_for_package(machine)
+    refuse_launch(machine, PACKAGE, '--block data/pattern.img,rw', 'is two disks and one of them is rw')

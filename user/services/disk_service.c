@@ -245,8 +245,46 @@ static mx_status_t open_file(struct archive *archive, const struct disk_request 
     return block_client_split(&archive->extent, file.offset, size, !request->is_writable, channel);
 }
 
+// A file's bytes in a memory object of its own.
+static mx_status_t read_extent(mx_handle_t channel, mx_handle_t *vmo)
+{
+    struct block_client client;
+    uint32_t memory;
+    mx_status_t status = block_client_open(&client, channel);
+
+    if (status == MX_OK)
+        status = mx_vmo_create(client.size_bytes, vmo);
+    if (status != MX_OK)
+        return status;
+    status = block_client_attach(&client, *vmo, &memory);
+    if (status == MX_OK)
+        status = block_client_copy(&client, BLOCK_READ, 0, client.size_bytes, memory, 0);
+    if (status != MX_OK)
+        handle_close(*vmo);
+    return status;
+}
+
+static mx_status_t read_file(struct archive *archive, const struct disk_request *request,
+                             struct disk_reply *reply, mx_handle_t *vmo)
+{
+    mx_handle_t channel, whole;
+    mx_status_t status = open_file(archive, request, reply, &channel);
+
+    if (status != MX_OK)
+        return status;
+    status = reply->size_bytes > DISK_READ_BYTES_MAX ? MX_ERR_FILE_TOO_BIG
+                                                     : read_extent(channel, &whole);
+    handle_close(channel);
+    if (status != MX_OK)
+        return status;
+    status = mx_handle_replace(whole, MX_RIGHT_READ | MX_RIGHT_TRANSFER, vmo);
+    if (status != MX_OK)
+        handle_close(whole);
+    return status;
+}
+
 static void handle_request(struct disk_request *request, size_t size_bytes,
-                           struct disk_reply *reply, mx_handle_t *channel)
+                           struct disk_reply *reply, mx_handle_t *handle)
 {
     reply->transaction = request->transaction;
     reply->status = MX_ERR_INVALID_ARGS;
@@ -258,10 +296,13 @@ static void handle_request(struct disk_request *request, size_t size_bytes,
         for (uint32_t i = 0; i < archive_count; i++)
             list_packages(&archives[i], reply);
         reply->status = MX_OK;
-    } else if (request->operation == DISK_OPEN) {
+    } else if (request->operation == DISK_OPEN || request->operation == DISK_READ) {
+        request->is_writable = request->operation == DISK_OPEN && request->is_writable;
         reply->status = MX_ERR_NOT_FOUND;
         for (uint32_t i = 0; i < archive_count && reply->status == MX_ERR_NOT_FOUND; i++)
-            reply->status = open_file(&archives[i], request, reply, channel);
+            reply->status = request->operation == DISK_OPEN
+                                ? open_file(&archives[i], request, reply, handle)
+                                : read_file(&archives[i], request, reply, handle);
     }
 }
 
@@ -269,7 +310,7 @@ static bool take_request(mx_handle_t client)
 {
     static struct disk_reply reply;
     struct disk_request request;
-    mx_handle_t channel = MX_HANDLE_INVALID;
+    mx_handle_t handle = MX_HANDLE_INVALID;
     uint32_t actual[2] = {0};
     mx_status_t status = mx_channel_read(client, &request, sizeof(request), NULL, 0, actual);
 
@@ -278,10 +319,12 @@ static bool take_request(mx_handle_t client)
     if (actual[0] < sizeof(request.transaction))
         return false;
     memset(&reply, 0, offsetof(struct disk_reply, names));
-    handle_request(&request, actual[0], &reply, &channel);
+    handle_request(&request, actual[0], &reply, &handle);
+    if (reply.status != MX_OK)
+        handle = MX_HANDLE_INVALID; // whatever was made on the way is closed
     uint32_t bytes =
         (uint32_t)(offsetof(struct disk_reply, names) + reply.count * sizeof(reply.names[0]));
-    return mx_channel_write(client, &reply, bytes, &channel, channel != MX_HANDLE_INVALID) == MX_OK;
+    return mx_channel_write(client, &reply, bytes, &handle, handle != MX_HANDLE_INVALID) == MX_OK;
 }
 
 int main(void)

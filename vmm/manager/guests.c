@@ -16,7 +16,9 @@
 #include <machina_user/files.h>
 #include <machina_user/process.h>
 
+#include "vmm/manager/package_config.h"
 #include "vmm/manager/packages.h"
+#include "vmm/manager/portable/file_uses.h"
 
 // What a guest's processes need beyond the guest's RAM: programs, stacks, page tables of RAM (one
 // page for 2 MiB in each of a few processes), terminals.
@@ -30,6 +32,13 @@
 #define KILL_TIMEOUT       MX_SEC(1) // until the kernel has ended a process
 #define REBOOT_TIME_MIN    MX_SEC(1) // a guest that reboots sooner after its start has failed
 
+// The files of one run of a guest whose package is on a disk.
+struct run_files {
+    struct file_uses uses;
+    bool has_config; // read when the VMM first wants to write a file
+    struct guest_config config;
+};
+
 struct guest_record {
     bool is_used;
     uint32_t id;
@@ -41,6 +50,7 @@ struct guest_record {
     uint64_t memory_bytes;
     uint64_t promised_bytes; // for this run: memory and disks; zero before its RESERVE
     uint32_t open_count;     // files that this run has asked for
+    struct run_files *files; // NULL before it has opened one on a disk
     uint32_t cpu_count;
     bool has_console;
     bool is_killed; // by `guest stop -f`
@@ -141,6 +151,8 @@ static void end_run(struct guest_record *record)
     close_and_forget(&record->process);
     close_and_forget(&record->vmm);
     close_and_forget(&record->view);
+    free(record->files);
+    record->files = NULL;
 }
 
 static void remove_record(struct guest_record *record)
@@ -340,6 +352,8 @@ static mx_status_t check_machine(struct guest_reply *reply)
                          "this machine cannot start guests: %s", why);
 }
 
+static void catch_up(struct guest_record *record);
+
 mx_status_t guests_launch(const char *package, uint32_t override_count, const char *overrides,
                           uint32_t override_bytes, const struct guests_waiter *waiter,
                           struct guest_reply *reply)
@@ -355,6 +369,9 @@ mx_status_t guests_launch(const char *package, uint32_t override_count, const ch
                              "or on a disk, that "
                              "have a data/guest.cfg",
                              GUEST_NAME_SIZE, package);
+    // The files of a guest that has just ended are free.
+    for (size_t i = 0; i < GUESTS_MAX; i++)
+        catch_up(&records[i]);
     struct guest_record *record = add_record();
     if (!record)
         return guests_refuse(reply, MX_ERR_NO_RESOURCES,
@@ -394,6 +411,75 @@ static void make_printable(char *text, size_t size_bytes)
     }
 }
 
+// ACCESS_DENIED: the configuration has no rw disk of that path.
+static mx_status_t check_may_write(const struct guest_record *record, const char *path,
+                                   char *message, size_t message_bytes)
+{
+    struct run_files *files = record->files;
+
+    if (!files->has_config) {
+        const mx_status_t status =
+            package_config_read(record->package, record->override_count, record->overrides,
+                                &files->config, message, message_bytes);
+        if (status != MX_OK)
+            return status;
+        files->has_config = true;
+    }
+    if (guest_config_writes(&files->config, path))
+        return MX_OK;
+    snprintf(message, message_bytes, "the package does not have it as a rw disk");
+    return MX_ERR_ACCESS_DENIED;
+}
+
+// UNAVAILABLE: another guest writes the file, or has it open and would see it written.
+static mx_status_t check_is_free(const struct guest_record *record, const char *path,
+                                 bool is_writable, char *message, size_t message_bytes)
+{
+    for (size_t i = 0; i < GUESTS_MAX; i++) {
+        const struct guest_record *other = &records[i];
+        if (!other->is_used || other == record || !other->files ||
+            strcmp(other->package, record->package) != 0 ||
+            !file_uses_rule_out(&other->files->uses, path, is_writable))
+            continue;
+        snprintf(message, message_bytes, "it is in use by guest %u", other->id);
+        return MX_ERR_UNAVAILABLE;
+    }
+    return MX_OK;
+}
+
+// Notes the file as used until the run ends: the VMM may keep what it is given.
+static mx_status_t use_file_on_disk(struct guest_record *record, const char *path, bool is_writable,
+                                    struct vmm_reply *reply)
+{
+    char clean[FILES_PATH_BYTES];
+    mx_status_t status = packages_clean_path(record->package, path, clean);
+
+    if (status != MX_OK)
+        return status;
+    if (!record->files)
+        record->files = calloc(1, sizeof(*record->files));
+    if (!record->files)
+        return MX_ERR_NO_MEMORY;
+    if (is_writable)
+        status = check_may_write(record, clean, reply->message, sizeof(reply->message));
+    if (status == MX_OK)
+        status = check_is_free(record, clean, is_writable, reply->message, sizeof(reply->message));
+    return status == MX_OK ? file_uses_add(&record->files->uses, clean, is_writable) : status;
+}
+
+static mx_status_t open_package_file(struct guest_record *record, const struct vmm_open *request,
+                                     struct vmm_reply *reply, mx_handle_t *handle, bool *is_extent)
+{
+    const bool is_writable = request->is_writable != 0;
+    mx_status_t status = MX_OK;
+
+    if (packages_is_on_disk(record->package))
+        status = use_file_on_disk(record, request->path, is_writable, reply);
+    return status == MX_OK ? packages_open(record->package, request->path, is_writable, handle,
+                                           is_extent, &reply->size_bytes)
+                           : status;
+}
+
 // Each file is an object that the VMM may keep and that its job does not pay for, hence the bound.
 static void answer_open(struct guest_record *record, const struct vmm_open *request,
                         struct vmm_reply *reply, mx_handle_t *handle)
@@ -405,8 +491,7 @@ static void answer_open(struct guest_record *record, const struct vmm_open *requ
     else if (!memchr(request->path, '\0', sizeof(request->path)))
         reply->status = MX_ERR_BAD_PATH;
     else if (request->file_kind == VMM_FILE_PACKAGE)
-        reply->status = packages_open(record->package, request->path, request->is_writable != 0,
-                                      handle, &is_extent, &reply->size_bytes);
+        reply->status = open_package_file(record, request, reply, handle, &is_extent);
     else if (request->file_kind == VMM_FILE_DEVICE)
         reply->status = packages_open_device(request->path, handle, &reply->size_bytes);
     else

@@ -13,7 +13,6 @@
 #include "boot/bootfs.h"
 
 #define PACKAGES_FOLDER "pkg"
-#define CONFIG_FILE     "data/guest.cfg"
 
 #define FILE_RIGHTS \
     (MX_RIGHT_READ | MX_RIGHT_MAP | MX_RIGHT_INSPECT | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)
@@ -98,8 +97,8 @@ static bool is_in_boot_image(const char *name)
     struct bootfs_file file;
     char path[FILES_PATH_BYTES];
 
-    return package_path(name, CONFIG_FILE, path) == MX_OK && files_archive(&archive) == MX_OK &&
-           bootfs_find(archive, path, &file) == MX_OK;
+    return package_path(name, PACKAGE_CONFIG_FILE, path) == MX_OK &&
+           files_archive(&archive) == MX_OK && bootfs_find(archive, path, &file) == MX_OK;
 }
 
 bool packages_exists(const char *name)
@@ -110,7 +109,7 @@ bool packages_exists(const char *name)
     if (is_in_boot_image(name))
         return true;
     if (!packages_is_name(name) ||
-        open_on_disk(name, CONFIG_FILE, false, &channel, &size_bytes) != MX_OK)
+        open_on_disk(name, PACKAGE_CONFIG_FILE, false, &channel, &size_bytes) != MX_OK)
         return false;
     handle_close(channel);
     return true;
@@ -178,6 +177,39 @@ static mx_status_t open_with_rights(const char *path, mx_rights_t rights, mx_han
     return closed == MX_OK ? status : closed;
 }
 
+bool packages_is_on_disk(const char *package)
+{
+    return !is_in_boot_image(package);
+}
+
+mx_status_t packages_clean_path(const char *package, const char *path, char clean[FILES_PATH_BYTES])
+{
+    char full[FILES_PATH_BYTES];
+    const mx_status_t status = package_path(package, path, full);
+
+    return status == MX_OK ? files_clean_path(path, clean) : status;
+}
+
+mx_status_t packages_read_config(const char *package, char *text, size_t capacity_bytes,
+                                 size_t *size_bytes)
+{
+    static struct disk_reply reply;
+    struct disk_request request = {.operation = DISK_READ, .path = PACKAGE_CONFIG_FILE};
+    mx_handle_t vmo;
+
+    snprintf(request.package, sizeof(request.package), "%s", package);
+    mx_status_t status = ask_disks(&request, &reply, &vmo);
+    if (status != MX_OK)
+        return status;
+    if (vmo == MX_HANDLE_INVALID)
+        return MX_ERR_IO_DATA_INTEGRITY;
+    *size_bytes = (size_t)reply.size_bytes;
+    status = reply.size_bytes <= capacity_bytes ? mx_vmo_read(vmo, text, 0, *size_bytes)
+                                                : MX_ERR_FILE_TOO_BIG;
+    handle_close(vmo);
+    return status;
+}
+
 mx_status_t packages_open(const char *package, const char *path, bool is_writable,
                           mx_handle_t *file, bool *is_extent, uint64_t *size_bytes)
 {
@@ -185,10 +217,10 @@ mx_status_t packages_open(const char *package, const char *path, bool is_writabl
     mx_status_t status = package_path(package, path, full);
 
     if (status == MX_OK)
-        status = files_clean_path(path, relative);
+        status = packages_clean_path(package, path, relative);
     if (status != MX_OK)
         return status;
-    *is_extent = !is_in_boot_image(package);
+    *is_extent = packages_is_on_disk(package);
     if (*is_extent)
         return open_on_disk(package, relative, is_writable, file, size_bytes);
     if (is_writable)

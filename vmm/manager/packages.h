@@ -4,10 +4,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <machina/types.h>
 
+#include <machina_user/files.h>
 #include <machina_user/guest_manager.h>
+
+#define PACKAGE_CONFIG_FILE "data/guest.cfg"
 
 // The channel to the disk service, or MX_HANDLE_INVALID.
 void packages_use_disks(mx_handle_t service);
@@ -15,6 +20,15 @@ void packages_use_disks(mx_handle_t service);
 bool packages_is_name(const char *name);
 bool packages_exists(const char *name);
 void packages_list(struct guest_packages_reply *reply);
+
+// Whether a package that exists is on a disk, where files can be written.
+bool packages_is_on_disk(const char *package);
+// The one form of a path in the package. BAD_PATH: it leaves the package.
+MX_MUST_CHECK mx_status_t packages_clean_path(const char *package, const char *path,
+                                              char clean[FILES_PATH_BYTES]);
+// The configuration of a package on a disk. FILE_TOO_BIG. TIMED_OUT: the disk is too slow.
+MX_MUST_CHECK mx_status_t packages_read_config(const char *package, char *text,
+                                               size_t capacity_bytes, size_t *size_bytes);
 
 // A memory object with the file, for reading and mapping, or if *is_extent the channel of its
 // extent; to be closed. NOT_FOUND. BAD_PATH: one that leaves the package. ACCESS_DENIED:

@@ -58,7 +58,9 @@ enum vmm_file_kind {
     VMM_FILE_DEVICE = 1,  // `path` is the name of a device program
 };
 
-// NOT_FOUND: no such file. BAD_PATH: one that no package can have.
+// NOT_FOUND: no such file. BAD_PATH: one that no package can have. ACCESS_DENIED: `is_writable`,
+// and the configuration has no rw disk of that path. UNAVAILABLE: another guest has it open, and
+// one of the two writes it.
 struct vmm_open {
     struct vmm_header header;
     uint32_t file_kind;   // enum vmm_file_kind

@@ -26,23 +26,17 @@ static mx_status_t say(mx_status_t status, char *message, size_t message_bytes, 
     return status;
 }
 
-// A memory object, or the channel of an extent.
-struct opened_file {
-    mx_handle_t handle;
-    bool is_extent;
-    uint64_t size_bytes;
-};
-
 static mx_status_t open_file(struct guest *guest, const char *key, const char *path,
-                             bool is_writable, struct opened_file *file, char *message,
+                             bool is_writable, struct manager_file *file, char *message,
                              size_t message_bytes)
 {
-    const mx_status_t status = manager_open(guest, VMM_FILE_PACKAGE, path, is_writable,
-                                            &file->handle, &file->is_extent, &file->size_bytes);
+    const mx_status_t status = manager_open(guest, VMM_FILE_PACKAGE, path, is_writable, file);
 
     if (status == MX_ERR_NOT_FOUND)
         return say(status, message, message_bytes, key, path,
                    "there is no such file in the package");
+    if (status != MX_OK && file->reason[0] != '\0')
+        return say(status, message, message_bytes, key, path, file->reason);
     if (status == MX_ERR_ACCESS_DENIED && is_writable)
         return say(MX_ERR_NOT_SUPPORTED, message, message_bytes, key, path,
                    "a file of the boot image cannot be written; use ro or volatile");
@@ -55,7 +49,7 @@ static mx_status_t open_file(struct guest *guest, const char *key, const char *p
 }
 
 // Reads an extent into memory of its own.
-static mx_status_t read_extent(struct opened_file *file)
+static mx_status_t read_extent(struct manager_file *file)
 {
     struct block_client client;
     uint64_t whole;
@@ -88,7 +82,7 @@ mx_status_t guest_files_map(struct guest *guest, const char *key, const char *pa
                             struct guest_file *file, char *message, size_t message_bytes)
 {
     uint64_t address = 0;
-    struct opened_file opened;
+    struct manager_file opened;
 
     *file = (struct guest_file){.mapped_bytes = 0};
     if (path[0] == '\0')
@@ -175,9 +169,9 @@ mx_status_t guest_files_read_config(struct guest *guest, const struct manager_la
 // --- disks --------------------------------------------------------------------------------------
 
 static mx_status_t open_disk(struct guest *guest, const struct guest_block *block,
-                             struct opened_file *file, char *message, size_t message_bytes)
+                             struct manager_file *file, char *message, size_t message_bytes)
 {
-    *file = (struct opened_file){.size_bytes = block->memory_bytes};
+    *file = (struct manager_file){.size_bytes = block->memory_bytes};
     if (block->memory_bytes > 0) {
         const mx_status_t status =
             mx_vmo_create((block->memory_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1),
@@ -205,7 +199,7 @@ mx_status_t guest_files_disk_bytes(struct guest *guest, uint64_t *total_bytes, c
         uint64_t size_bytes = block->memory_bytes;
         bool is_extent = false;
         if (size_bytes == 0) {
-            struct opened_file file;
+            struct manager_file file;
             const mx_status_t status = open_disk(guest, block, &file, message, message_bytes);
             if (status != MX_OK)
                 return status;
@@ -248,7 +242,7 @@ static mx_status_t start_disk(struct guest *guest, unsigned index, char *message
 {
     const struct guest_block *block = &guest->config.blocks[index];
     char size[NUMBER_SIZE], queues[NUMBER_SIZE], name[NUMBER_SIZE];
-    struct opened_file file;
+    struct manager_file file;
     mx_status_t status = open_disk(guest, block, &file, message, message_bytes);
 
     if (status != MX_OK)

@@ -76,20 +76,22 @@ static mx_status_t call(struct guest *guest, void *request, size_t request_bytes
 }
 
 mx_status_t manager_open(struct guest *guest, enum vmm_file_kind kind, const char *path,
-                         bool is_writable, mx_handle_t *vmo, bool *is_extent, uint64_t *size_bytes)
+                         bool is_writable, struct manager_file *file)
 {
     struct vmm_open request = {
         .header.kind = VMM_OPEN, .file_kind = kind, .is_writable = is_writable};
     struct vmm_reply reply;
 
+    file->reason[0] = '\0';
     if (strlen(path) >= sizeof(request.path))
         return MX_ERR_BAD_PATH;
     memcpy(request.path, path, strlen(path) + 1);
-    mx_status_t status = call(guest, &request, sizeof(request), &reply, vmo);
-    if (status == MX_OK && *vmo == MX_HANDLE_INVALID)
+    mx_status_t status = call(guest, &request, sizeof(request), &reply, &file->handle);
+    if (status == MX_OK && file->handle == MX_HANDLE_INVALID)
         status = MX_ERR_IO_DATA_INTEGRITY;
-    *size_bytes = reply.size_bytes;
-    *is_extent = reply.is_extent != 0;
+    file->size_bytes = reply.size_bytes;
+    file->is_extent = reply.is_extent != 0;
+    memcpy(file->reason, reply.message, sizeof(file->reason));
     return status;
 }
 

@@ -16,12 +16,19 @@ MX_MUST_CHECK mx_status_t manager_wait_for_launch(struct guest *guest,
 const char *manager_next_override(const struct manager_launch *launch, size_t *at,
                                   const char **value);
 
-// A file of the package, or a device program, as a memory object to be closed, or if *is_extent as
-// a channel of <machina_user/block.h>. NOT_FOUND, BAD_PATH; ACCESS_DENIED: `is_writable`, and the
-// file cannot be written.
+// A memory object, or the channel of an extent (<machina_user/block.h>).
+struct manager_file {
+    mx_handle_t handle; // to be closed
+    bool is_extent;
+    uint64_t size_bytes;
+    char reason[GUEST_MESSAGE_SIZE]; // after a failure: what the manager says, or ""
+};
+
+// A file of the package, or a device program. NOT_FOUND, BAD_PATH; ACCESS_DENIED: `is_writable`,
+// and the file cannot be written; UNAVAILABLE: another guest uses it.
 MX_MUST_CHECK mx_status_t manager_open(struct guest *guest, enum vmm_file_kind kind,
-                                       const char *path, bool is_writable, mx_handle_t *file,
-                                       bool *is_extent, uint64_t *size_bytes);
+                                       const char *path, bool is_writable,
+                                       struct manager_file *file);
 // Says what the guest will need. On failure `message` says why not.
 MX_MUST_CHECK mx_status_t manager_reserve(struct guest *guest, uint64_t extra_bytes, char *message,
                                           size_t message_bytes);

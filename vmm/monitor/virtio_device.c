@@ -345,13 +345,14 @@ static mx_status_t launch_process(struct virtio_device_link *link,
     snprintf(high, sizeof(high), "%llu", (unsigned long long)guest->high_bytes);
     for (size_t i = 0; i < spec->argc; i++)
         argv[DEVICE_ARGUMENT_OWN + i] = spec->argv[i];
-    bool is_extent;
-    mx_status_t status = manager_open(link->guest, VMM_FILE_DEVICE, spec->program, false,
-                                      &launch.executable, &is_extent, &launch.executable_bytes);
+    struct manager_file file;
+    mx_status_t status = manager_open(link->guest, VMM_FILE_DEVICE, spec->program, false, &file);
     if (status != MX_OK) {
         close_list(list);
         return status;
     }
+    launch.executable = file.handle;
+    launch.executable_bytes = file.size_bytes;
     status = process_launch(&launch, &link->process);
     handle_close(launch.executable);
     return status;
