@@ -363,7 +363,13 @@ mx_status_t guests_launch(const char *package, uint32_t override_count, const ch
     mx_status_t status = check_machine(reply);
     if (status != MX_OK)
         return status;
-    if (!packages_exists(package))
+    status = packages_find(package);
+    if (status == MX_ERR_TIMED_OUT)
+        return guests_refuse(reply, status,
+                             "the disks do not answer, where package \"%.*s\" may be; try again "
+                             "later",
+                             GUEST_NAME_SIZE, package);
+    if (status != MX_OK)
         return guests_refuse(reply, MX_ERR_NOT_FOUND,
                              "there is no package \"%.*s\"; packages are the folders of /pkg, here "
                              "or on a disk, that "

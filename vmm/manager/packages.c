@@ -28,6 +28,19 @@ void packages_use_disks(mx_handle_t service)
     disks = service;
 }
 
+// Answers of calls that timed out: nobody reads them any more, and each may hold an extent.
+static void drop_late_answers(void)
+{
+    static struct disk_reply late;
+    mx_handle_t handle = MX_HANDLE_INVALID;
+    uint32_t actual[2];
+
+    while (mx_channel_read(disks, &late, sizeof(late), &handle, 1, actual) == MX_OK) {
+        handle_close(handle);
+        handle = MX_HANDLE_INVALID;
+    }
+}
+
 static mx_status_t ask_disks(struct disk_request *request, struct disk_reply *reply,
                              mx_handle_t *handle)
 {
@@ -41,6 +54,7 @@ static mx_status_t ask_disks(struct disk_request *request, struct disk_reply *re
     *handle = MX_HANDLE_INVALID;
     if (disks == MX_HANDLE_INVALID)
         return MX_ERR_NOT_FOUND;
+    drop_late_answers();
     mx_status_t status = mx_channel_call(disks, &args, mx_clock_get_monotonic() + DISKS_TIMEOUT);
     if (status != MX_OK)
         return status;
@@ -101,18 +115,20 @@ static bool is_in_boot_image(const char *name)
            files_archive(&archive) == MX_OK && bootfs_find(archive, path, &file) == MX_OK;
 }
 
-bool packages_exists(const char *name)
+mx_status_t packages_find(const char *name)
 {
     mx_handle_t channel;
     uint64_t size_bytes;
 
     if (is_in_boot_image(name))
-        return true;
-    if (!packages_is_name(name) ||
-        open_on_disk(name, PACKAGE_CONFIG_FILE, false, &channel, &size_bytes) != MX_OK)
-        return false;
-    handle_close(channel);
-    return true;
+        return MX_OK;
+    if (!packages_is_name(name))
+        return MX_ERR_NOT_FOUND;
+    const mx_status_t status =
+        open_on_disk(name, PACKAGE_CONFIG_FILE, false, &channel, &size_bytes);
+    if (status == MX_OK)
+        handle_close(channel);
+    return status;
 }
 
 static void list_boot_image(struct guest_packages_reply *reply)

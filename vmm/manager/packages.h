@@ -18,7 +18,8 @@
 void packages_use_disks(mx_handle_t service);
 // Whether a name could be a package's: one path component, no longer than GUEST_NAME_SIZE allows.
 bool packages_is_name(const char *name);
-bool packages_exists(const char *name);
+// TIMED_OUT: no answer from the disks, where it may be. Any other failure: there is none.
+MX_MUST_CHECK mx_status_t packages_find(const char *name);
 void packages_list(struct guest_packages_reply *reply);
 
 // Whether a package that exists is on a disk, where files can be written.
