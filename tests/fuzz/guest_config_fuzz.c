@@ -40,6 +40,18 @@ static void check_config(const struct guest_config *config)
     check_path(config->dtb_overlay);
 }
 
+// A file that is written is one disk.
+static void check_writes(const struct guest_config *config)
+{
+    for (unsigned i = 0; i < config->block_count; i++) {
+        const char *path = config->blocks[i].path;
+        unsigned count = 0;
+        for (unsigned j = 0; j < config->block_count; j++)
+            count += strcmp(config->blocks[j].path, path) == 0;
+        require(count == 1 || !guest_config_writes(config, path));
+    }
+}
+
 // Overrides each key of the table with the whole input.
 static void override_all(const char *value)
 {
@@ -73,7 +85,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(text);
     if (status == MX_OK)
         check_config(&config);
-    if (status == MX_OK && guest_config_finish(&config, "f", message, sizeof message) == MX_OK)
+    if (status == MX_OK && guest_config_finish(&config, "f", message, sizeof message) == MX_OK) {
         require(config.kernel[0] != '\0');
+        check_writes(&config);
+    }
     return 0;
 }
