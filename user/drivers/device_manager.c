@@ -223,6 +223,7 @@ static void start_hosts(void)
             printf("devices: configuration space at %#llx: %s\n",
                    (unsigned long long)info[i].ecam_base, mx_status_string(opened));
     }
+    handle_close(startup_channel()); // init waits for this
     for (size_t i = 0; i < HOSTS_MAX; i++)
         start_drivers(&hosts[i]);
 }

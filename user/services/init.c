@@ -32,6 +32,9 @@
 // A shell that ends sooner than this is not started again at once.
 #define SHELL_RESTART_PAUSE MX_MSEC(500)
 
+// For the device manager to look at all buses.
+#define DEVICES_TIMEOUT MX_SEC(10)
+
 // A terminal at which a shell is kept running.
 struct seat {
     mx_handle_t terminal; // this end of its stream; MX_HANDLE_INVALID: the other end is gone
@@ -52,6 +55,8 @@ static struct {
     mx_handle_t keyboards; // where keyboards' drivers connect; MX_HANDLE_INVALID without a screen
     mx_handle_t disks;     // for the guest manager: a channel to the disk service
     mx_handle_t disk_devices; // for the device manager: where it announces disks
+    // The other ends, for the screen and the disk service.
+    mx_handle_t keyboards_end, disks_end, disk_devices_end;
     struct seat seats[1 + SCREEN_SHELLS];
     size_t seat_count;
 } init;
@@ -324,22 +329,24 @@ static mx_status_t launch_screen(const struct mx_info_framebuffer *info, mx_hand
     return status;
 }
 
+static bool find_screen(struct mx_info_framebuffer *info)
+{
+    return mx_object_get_info(init.system, MX_INFO_FRAMEBUFFER, info, sizeof(*info), NULL) == MX_OK;
+}
+
 // It gets the picture, the log to read, one end of a stream for each of its consoles, and the
 // channel in which keyboards come. A machine without a screen is none the worse.
 static void start_screen(void)
 {
     struct mx_info_framebuffer info;
-    mx_handle_t framebuffer, keyboards;
+    mx_handle_t framebuffer;
 
-    if (mx_object_get_info(init.system, MX_INFO_FRAMEBUFFER, &info, sizeof(info), NULL) != MX_OK)
+    if (!find_screen(&info))
         return;
-    if (!report("framebuffer", make_framebuffer(&info, &framebuffer)))
-        return;
-    if (!report("channel", mx_channel_create(&init.keyboards, &keyboards))) {
-        handle_close(framebuffer);
-        return;
-    }
-    report("screen", launch_screen(&info, framebuffer, keyboards));
+    if (report("framebuffer", make_framebuffer(&info, &framebuffer)))
+        report("screen", launch_screen(&info, framebuffer, init.keyboards_end));
+    else
+        handle_close(init.keyboards_end);
 }
 
 // A keyboard's driver gets the registers and the interrupt of its controller, and the way to the
@@ -394,12 +401,25 @@ static void start_guest_manager(void)
     handle_close(process);
 }
 
+// Between the device manager and those that use devices, who are started after it.
+static void make_device_channels(void)
+{
+    struct mx_info_framebuffer info;
+
+    report("channel", mx_channel_create(&init.disk_devices, &init.disk_devices_end));
+    report("channel", mx_channel_create(&init.disks, &init.disks_end));
+    if (find_screen(&info)) // without one nobody takes keys
+        report("channel", mx_channel_create(&init.keyboards, &init.keyboards_end));
+}
+
 // It gets all device memory, message-signalled interrupts and DMA, which it hands on by the device,
-// and a job for the drivers.
+// and a job for the drivers. When it has put all registers in their places it closes its channel:
+// until then nobody else uses devices, since an emulator (QEMU 7.2) loses accesses of other CPUs
+// while addresses change.
 static void start_device_manager(void)
 {
     static const char *const argv[] = {"device_manager"};
-    mx_handle_t process;
+    mx_handle_t process, channel;
     const struct process_handle handles[] = {
         {MX_STARTUP_JOB, 0, make_job()},
         {MX_STARTUP_RESOURCE, MX_RESOURCE_MMIO, make_resource(MX_RESOURCE_MMIO, 0, UINT64_MAX)},
@@ -413,26 +433,23 @@ static void start_device_manager(void)
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_DUPLICATE | MX_RIGHT_TRANSFER)},
     };
 
-    if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
-        MX_OK)
-        handle_close(process);
+    if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), &channel,
+               &process) != MX_OK)
+        return;
+    handle_close(process);
+    report("device manager", mx_object_wait_one(channel, MX_SIGNAL_PEER_CLOSED,
+                                                mx_clock_get_monotonic() + DEVICES_TIMEOUT, NULL));
+    handle_close(channel);
 }
 
 // It hears of disks from the device manager, and is asked for files by the guest manager.
 static void start_disk_service(void)
 {
     static const char *const argv[] = {"disk_service"};
-    mx_handle_t process, devices, client;
-
-    if (!report("channel", mx_channel_create(&init.disk_devices, &devices)))
-        return;
-    if (!report("channel", mx_channel_create(&init.disks, &client))) {
-        handle_close(devices);
-        return;
-    }
+    mx_handle_t process;
     const struct process_handle handles[] = {
-        {MX_STARTUP_SERVICE, MX_SERVICE_DISKS, devices},
-        {MX_STARTUP_CONTROL, 0, client},
+        {MX_STARTUP_SERVICE, MX_SERVICE_DISKS, init.disk_devices_end},
+        {MX_STARTUP_CONTROL, 0, init.disks_end},
         {MX_STARTUP_LOG, 0, make_log(MX_RIGHT_WRITE | MX_RIGHT_TRANSFER)},
     };
     if (launch(init.job, argv, 1, handles, sizeof(handles) / sizeof(handles[0]), NULL, &process) ==
@@ -605,6 +622,10 @@ int main(int argc, char **argv)
     init.system = make_resource(MX_RESOURCE_SYSTEM, 0, 0);
     if (!report("boot image", open_boot_image()))
         return 1;
+    make_device_channels();
+    if (argc < 2 || !boot_option_find(argv[1], "machina.devices", run, sizeof(run)) ||
+        strcmp(run, "no") != 0)
+        start_device_manager();
     report("console", start_console());
     start_screen();
     if (init.console == MX_HANDLE_INVALID && init.screen == MX_HANDLE_INVALID)
@@ -612,9 +633,6 @@ int main(int argc, char **argv)
     start_ps2_keyboard();
     start_disk_service();
     start_guest_manager();
-    if (argc < 2 || !boot_option_find(argv[1], "machina.devices", run, sizeof(run)) ||
-        strcmp(run, "no") != 0)
-        start_device_manager();
     ask_consoles(CONSOLE_HIDE_LOG);
     if (argc > 1 && boot_option_find(argv[1], "machina.run", run, sizeof(run)))
         return report("power off", run_and_power_off(run)) ? 0 : 1;
