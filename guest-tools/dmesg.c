@@ -10,6 +10,7 @@
 
 #include <machina_user/startup.h>
 
+#include "user/portable/log_line.h"
 #include "user/portable/options.h"
 
 static const struct option option_table[] = {
@@ -26,17 +27,12 @@ static const struct option_command command = {
 
 static struct options options;
 
-// A record may hold what a process wrote: nothing in it drives the terminal.
 static void print_record(const struct mx_log_record *record)
 {
     char text[MX_LOG_LINE_SIZE];
     uint64_t us = (uint64_t)(record->timestamp / MX_USEC(1));
-    size_t size = record->size_bytes < sizeof(text) ? record->size_bytes : sizeof(text);
+    size_t size = log_line_text(record, text);
 
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)record->text[i];
-        text[i] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;
-    }
     if (record->dropped_count)
         printf("(%u records lost)\n", record->dropped_count);
     printf("[%5lu.%06lu] ", us / 1000000, us % 1000000);

@@ -1,5 +1,6 @@
 // Boot keyboard reports as key changes.
 #include "tests/test.h"
+#include "tests/unit/key_changes.h"
 #include "user/drivers/usb/portable/hid_keyboard.h"
 
 static struct hid_keyboard keyboard;
@@ -18,15 +19,9 @@ static mx_status_t report(uint8_t modifiers, uint8_t a, uint8_t b, uint8_t c)
     return hid_keyboard_report(&keyboard, bytes, sizeof(bytes), &queue);
 }
 
-// The next change as usage, negative for a release; 0 when there is none.
 static int next(void)
 {
-    struct key_change change;
-
-    if (!key_queue_peek(&queue, 0, &change))
-        return 0;
-    key_queue_drop(&queue, 1);
-    return change.is_pressed ? change.usage : -(int)change.usage;
+    return take_key_change(&queue);
 }
 
 TEST(hid_keyboard_reports_the_difference)

@@ -1,5 +1,6 @@
 // Events of virtio input devices as key changes.
 #include "tests/test.h"
+#include "tests/unit/key_changes.h"
 #include "user/drivers/input/portable/linux_keys.h"
 #include "user/drivers/input/portable/virtio_input.h"
 
@@ -21,12 +22,7 @@ static bool give(uint16_t type, uint16_t code, uint32_t value)
 
 static int next(void)
 {
-    struct key_change change;
-
-    if (!key_queue_peek(&queue, 0, &change))
-        return 0;
-    key_queue_drop(&queue, 1);
-    return change.is_pressed ? change.usage : -(int)change.usage;
+    return take_key_change(&queue);
 }
 
 TEST(virtio_input_tells_presses_and_releases_once)

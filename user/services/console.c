@@ -17,6 +17,7 @@
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
 
+#include "user/portable/log_line.h"
 #include "user/services/uart.h"
 
 #define RING_BYTES 4096 // a power of two
@@ -111,20 +112,11 @@ static void fill_from_stream(void)
     console.is_held_back = console.is_held_back || console.is_stream_open;
 }
 
-// A record may hold what a process wrote: nothing in it drives the terminal.
 static void put_record(const struct mx_log_record *record)
 {
-    char line[MX_LOG_LINE_SIZE + 32];
-    uint64_t ms = (uint64_t)(record->timestamp / MX_MSEC(1));
-    size_t size = record->size_bytes < MX_LOG_LINE_SIZE ? record->size_bytes : MX_LOG_LINE_SIZE;
-    size_t length = (size_t)snprintf(line, sizeof(line), "[%5lu.%03lu] ", ms / 1000, ms % 1000);
+    char line[LOG_LINE_BYTES];
 
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)record->text[i];
-        line[length++] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;
-    }
-    line[length++] = '\n';
-    put_output(line, length);
+    put_output(line, log_line_format(record, line));
 }
 
 static void fill_from_log(void)

@@ -10,6 +10,8 @@
 
 #include <machina_user/startup.h>
 
+#include "user/portable/log_line.h"
+
 #define HISTORY_ROWS    400
 #define TYPED_BYTES_MAX 256
 #define CHUNK_BYTES     2048
@@ -99,19 +101,11 @@ static bool read_stream(struct console *console, uint64_t index)
     return true;
 }
 
-// A record may hold what a process wrote: nothing in it drives the terminal.
 static void write_record(const struct mx_log_record *record)
 {
-    char line[MX_LOG_LINE_SIZE + 32];
-    uint64_t ms = (uint64_t)(record->timestamp / MX_MSEC(1));
-    size_t size = record->size_bytes < MX_LOG_LINE_SIZE ? record->size_bytes : MX_LOG_LINE_SIZE;
-    size_t length = (size_t)snprintf(line, sizeof(line), "[%5lu.%03lu] ", ms / 1000, ms % 1000);
+    char line[LOG_LINE_BYTES];
+    size_t length = log_line_format(record, line);
 
-    for (size_t i = 0; i < size; i++) {
-        unsigned char byte = (unsigned char)record->text[i];
-        line[length++] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;
-    }
-    line[length++] = '\n';
     write_text(&consoles.list[CONSOLE_LOG], line, length);
     if (consoles.is_log_on_first)
         write_text(&consoles.list[0], line, length);

@@ -2,22 +2,12 @@
 #pragma once
 
 #include "tests/system/hypervisor/arm64/guest_layout.h"
+#include "tests/system/hypervisor/guest_section.h"
 
 	.arch armv8.1-a
 	.arch_extension lse		// clang does not take it from the line above
 
-// A guest is position-independent code between guest_NAME and guest_NAME_end. x20: version of the GIC.
-.macro GUEST_BEGIN name
-	.section .rodata.guests, "a", %progbits
-	.balign 16
-	.globl guest_\name
-guest_\name:
-.endm
-
-.macro GUEST_END name
-	.globl guest_\name\()_end
-guest_\name\()_end:
-.endm
+// In a guest x20 is the version of the GIC.
 
 // What is at an offset in a guest, such as vectors at a multiple of 2 KiB: guests are loaded at such.
 .macro AT name, offset

@@ -3,18 +3,9 @@
 
 #include <arch_guests.h>
 
-// A guest is position-independent code between guest_NAME and guest_NAME_end. rbx: GUEST_RESULTS.
-        .macro  GUEST_BEGIN name
-        .section .rodata.guests, "a", @progbits
-        .balign 16
-        .globl guest_\name
-guest_\name:
-        .endm
+#include "tests/system/hypervisor/guest_section.h"
 
-        .macro  GUEST_END name
-        .globl guest_\name\()_end
-guest_\name\()_end:
-        .endm
+// In a guest rbx is GUEST_RESULTS.
 
         .macro  EXIT value
         movl    $\value, %eax
