@@ -10,7 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct block_extent extent = {
-        .offset = 0x4000, .size_bytes = 0x100000, .is_read_only = size % 3 == 0};
+        .offset = 0x4000,
+        .size_bytes = 0x100000,
+        .is_read_only = size % 3 == 0,
+        .is_final = size % 5 == 0,
+    };
     const struct block_geometry geometry = {512, 0x20000};
     const uint64_t memory_bytes[BLOCK_MEMORIES_MAX] = {0x10000, 0x1000};
     static struct block_message message;
@@ -23,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MX_OK)
         return 0;
     const struct block_request *request = &message.request;
+    assert(request->operation != BLOCK_OPEN || !extent.is_final);
     if (request->operation != BLOCK_READ && request->operation != BLOCK_WRITE)
         return 0;
     assert(request->operation == BLOCK_READ || !extent.is_read_only);

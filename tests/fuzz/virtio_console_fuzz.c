@@ -35,6 +35,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 
     turn = (uint32_t)size_bytes;
     virtio_console_init(&console, &stream, NULL, 80, 25);
-    script_run(&fixture, &console.device, bytes, size_bytes);
+    script_run(&fixture, &console.device, bytes, size_bytes, NULL);
     return 0;
 }

@@ -19,6 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
     unsigned left = size_bytes & 1 ? 5 : UINT32_MAX;
 
     virtio_rng_init(&rng, fill, &left);
-    script_run(&fixture, &rng.device, bytes, size_bytes);
+    script_run(&fixture, &rng.device, bytes, size_bytes, NULL);
     return 0;
 }

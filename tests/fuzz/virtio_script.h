@@ -74,7 +74,11 @@ static inline void script_restart(struct script *script, struct virtio_fixture *
         abort();
 }
 
-static inline void script_step(struct script *script, struct virtio_fixture *fixture)
+// The device's back end answers, with something that the input chooses.
+typedef void script_answer(struct virtio_fixture *fixture, unsigned index);
+
+static inline void script_step(struct script *script, struct virtio_fixture *fixture,
+                               script_answer *answer)
 {
     const uint8_t what = (uint8_t)script_take(script, 1);
     const unsigned queue_index = (what >> 3) % fixture->queue_count;
@@ -100,6 +104,8 @@ static inline void script_step(struct script *script, struct virtio_fixture *fix
         break;
     case 6:
         device_host_continue(&fixture->host);
+        if (answer)
+            answer(fixture, what >> 3);
         break;
     default:
         script_restart(script, fixture);
@@ -107,9 +113,9 @@ static inline void script_step(struct script *script, struct virtio_fixture *fix
     }
 }
 
-// Hosts `device` and lets the input act on it.
+// Hosts `device` and lets the input act on it. `answer` may be NULL.
 static inline void script_run(struct virtio_fixture *fixture, struct virtio_device *device,
-                              const uint8_t *bytes, size_t size_bytes)
+                              const uint8_t *bytes, size_t size_bytes, script_answer *answer)
 {
     struct script script = {bytes, size_bytes};
 
@@ -118,6 +124,6 @@ static inline void script_run(struct virtio_fixture *fixture, struct virtio_devi
         abort();
     script_restart(&script, fixture);
     while (script.size_bytes != 0)
-        script_step(&script, fixture);
+        script_step(&script, fixture, answer);
     fixture_destroy(fixture);
 }

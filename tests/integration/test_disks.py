@@ -123,6 +123,11 @@ def test_guest_runs_from_a_package_on_the_disk(request, disk, device):
     linux.run(f'dd if={READ_ONLY} of=/tmp/disk bs=96k 2>/dev/null')
     assert linux.run('uniq /tmp/disk | wc -l') == f'{DATA_SECTORS}\n'
     assert linux.run('uniq /tmp/disk | sort -c && echo sorted') == 'sorted\n'
+    # Several readers at once, each in a part of its own.
+    part = DATA_SECTORS // 8
+    linux.run(f'(for i in 0 1 2 3; do dd if={READ_ONLY} of=/tmp/part$i bs={SECTOR_BYTES} skip=$((i * {part})) count={part} '
+              'iflag=direct 2>/dev/null & done; wait)')
+    linux.run(f'cat /tmp/part0 /tmp/part1 /tmp/part2 /tmp/part3 >/tmp/half; head -c {4 * part * SECTOR_BYTES} /tmp/disk | cmp - /tmp/half')
     assert linux.run('cat /sys/block/vdb/ro /sys/block/vdc/ro').split() == ['1', '0']
     # What is written is on the host's disk, in its place and nowhere else.
     linux.run(f'yes {device} | head -c {3 * SECTOR_BYTES} >/tmp/new')

@@ -50,6 +50,21 @@ TEST(requests_within_the_extent_are_translated)
     EXPECT_OK(check(0));
 }
 
+TEST(final_extents_are_not_split)
+{
+    start(BLOCK_OPEN, 0, 0x200, 0);
+    message.request.flags = BLOCK_OPEN_FINAL | BLOCK_OPEN_READ_ONLY;
+    EXPECT_OK(check(1));
+    message.request.flags = 4;
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, check(1));
+    start(BLOCK_OPEN, 0, 0x200, 0);
+    extent.is_final = true;
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, check(1));
+    start(BLOCK_READ, 0, 0x200, 1);
+    extent.is_final = true;
+    EXPECT_OK(check(0));
+}
+
 TEST(requests_beyond_the_extent_are_refused)
 {
     start(BLOCK_READ, 0xfe00, 0x400, 1);

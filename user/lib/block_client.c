@@ -8,6 +8,12 @@
 // Longer than a driver waits for its device.
 #define CALL_TIMEOUT MX_SEC(60)
 
+static uint32_t size_of(const struct block_message *message)
+{
+    return (uint32_t)(sizeof(message->request) +
+                      message->request.segment_count * sizeof(message->segments[0]));
+}
+
 static mx_status_t call(mx_handle_t channel, struct block_message *message, mx_handle_t handle,
                         struct block_reply *reply)
 {
@@ -15,9 +21,7 @@ static mx_status_t call(mx_handle_t channel, struct block_message *message, mx_h
         .request_bytes = message,
         .request_handles = &handle,
         .reply_bytes = reply,
-        .request_size_bytes =
-            (uint32_t)(sizeof(message->request) +
-                       message->request.segment_count * sizeof(message->segments[0])),
+        .request_size_bytes = size_of(message),
         .request_handle_count = handle != MX_HANDLE_INVALID,
         .reply_capacity_bytes = sizeof(*reply),
     };
@@ -61,12 +65,11 @@ mx_status_t block_client_attach(struct block_client *client, mx_handle_t vmo, ui
 }
 
 mx_status_t block_client_split(struct block_client *client, uint64_t offset, uint64_t size_bytes,
-                               bool is_read_only, mx_handle_t *channel)
+                               uint32_t flags, mx_handle_t *channel)
 {
-    struct block_message message = {.request = {.operation = BLOCK_OPEN,
-                                                .offset = offset,
-                                                .size_bytes = size_bytes,
-                                                .flags = is_read_only ? BLOCK_OPEN_READ_ONLY : 0}};
+    struct block_message message = {
+        .request = {
+            .operation = BLOCK_OPEN, .offset = offset, .size_bytes = size_bytes, .flags = flags}};
     struct block_reply reply;
     mx_handle_t theirs;
     mx_status_t status = mx_channel_create(channel, &theirs);
@@ -79,17 +82,49 @@ mx_status_t block_client_split(struct block_client *client, uint64_t offset, uin
     return status;
 }
 
+static void fill_in(struct block_message *message, enum block_operation operation,
+                    uint32_t transaction, uint64_t offset, uint32_t segment_count)
+{
+    message->request = (struct block_request){.transaction = transaction,
+                                              .operation = operation,
+                                              .offset = offset,
+                                              .segment_count = segment_count};
+    for (uint32_t i = 0; i < segment_count; i++)
+        message->request.size_bytes += message->segments[i].size_bytes;
+}
+
 mx_status_t block_client_transfer(struct block_client *client, struct block_message *message,
                                   enum block_operation operation, uint64_t offset,
                                   uint32_t segment_count)
 {
     struct block_reply reply;
 
-    message->request = (struct block_request){
-        .operation = operation, .offset = offset, .segment_count = segment_count};
-    for (uint32_t i = 0; i < segment_count; i++)
-        message->request.size_bytes += message->segments[i].size_bytes;
+    fill_in(message, operation, 0, offset, segment_count);
     return call(client->channel, message, MX_HANDLE_INVALID, &reply);
+}
+
+mx_status_t block_client_send(struct block_client *client, struct block_message *message,
+                              enum block_operation operation, uint32_t transaction, uint64_t offset,
+                              uint32_t segment_count)
+{
+    fill_in(message, operation, transaction, offset, segment_count);
+    return mx_channel_write(client->channel, message, size_of(message), NULL, 0);
+}
+
+mx_status_t block_client_receive(struct block_client *client, uint32_t *transaction,
+                                 mx_status_t *result)
+{
+    struct block_reply reply;
+    uint32_t actual[2];
+    mx_status_t status = mx_channel_read(client->channel, &reply, sizeof(reply), NULL, 0, actual);
+
+    if (status != MX_OK)
+        return status;
+    if (actual[0] != sizeof(reply))
+        return MX_ERR_IO_DATA_INTEGRITY;
+    *transaction = reply.transaction;
+    *result = reply.status;
+    return MX_OK;
 }
 
 mx_status_t block_client_flush(struct block_client *client)

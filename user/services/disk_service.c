@@ -120,7 +120,7 @@ static void add_archive(struct look *look, const struct gpt_partition *partition
         free(directory);
         return;
     }
-    mx_status_t status = block_client_split(&look->disk, offset, size, false, &channel);
+    mx_status_t status = block_client_split(&look->disk, offset, size, 0, &channel);
     if (status == MX_OK)
         status = block_client_open(&archive->extent, channel);
     if (status != MX_OK) {
@@ -242,7 +242,9 @@ static mx_status_t open_file(struct archive *archive, const struct disk_request 
     size = (file.size_bytes + block - 1) / block * block;
     if (size == 0)
         size = block; // an extent is never empty
-    return block_client_split(&archive->extent, file.offset, size, !request->is_writable, channel);
+    return block_client_split(&archive->extent, file.offset, size,
+                              BLOCK_OPEN_FINAL | (request->is_writable ? 0 : BLOCK_OPEN_READ_ONLY),
+                              channel);
 }
 
 // A file's bytes in a memory object of its own.

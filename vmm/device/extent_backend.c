@@ -5,9 +5,12 @@
 
 #include <machina/syscalls.h>
 
+#include <machina_user/process.h>
 #include <machina_user/startup.h>
 
 #define BOUNCE_BYTES 65536u
+// Longer than a driver waits for its device.
+#define SETTLE_TIMEOUT MX_SEC(60)
 
 static struct extent_backend *extent_of(struct block_backend *backend)
 {
@@ -102,12 +105,13 @@ static mx_status_t bounce(struct extent_backend *extent, uint64_t offset, struct
                     : MX_OK;
 }
 
-static mx_status_t extent_transfer(struct block_backend *backend, uint64_t offset,
-                                   const struct virtqueue_buffer *buffers, uint32_t skip,
-                                   uint32_t size, bool is_write)
+static mx_status_t extent_transfer(struct block_backend *backend,
+                                   const struct block_transfer *transfer)
 {
     struct extent_backend *extent = extent_of(backend);
-    struct cursor cursor = {buffers, skip, size};
+    struct cursor cursor = {transfer->buffers, transfer->skip_bytes, transfer->size_bytes};
+    const bool is_write = transfer->is_write;
+    uint64_t offset = transfer->offset;
     struct block_message message;
 
     if (is_write && backend->is_read_only)
@@ -134,7 +138,8 @@ static mx_status_t extent_read(struct block_backend *backend, uint64_t offset, v
 {
     const struct virtqueue_buffer buffer = {bytes, (uint32_t)size};
 
-    return extent_transfer(backend, offset, &buffer, 0, (uint32_t)size, false);
+    return extent_transfer(backend,
+                           &(struct block_transfer){offset, &buffer, 0, (uint32_t)size, false});
 }
 
 static mx_status_t extent_write(struct block_backend *backend, uint64_t offset, const void *bytes,
@@ -142,15 +147,13 @@ static mx_status_t extent_write(struct block_backend *backend, uint64_t offset, 
 {
     const struct virtqueue_buffer buffer = {(uint8_t *)(uintptr_t)bytes, (uint32_t)size};
 
-    return extent_transfer(backend, offset, &buffer, 0, (uint32_t)size, true);
+    return extent_transfer(backend,
+                           &(struct block_transfer){offset, &buffer, 0, (uint32_t)size, true});
 }
 
-// A device without a cache of its own has nothing to flush.
 static mx_status_t extent_flush(struct block_backend *backend)
 {
-    mx_status_t status = block_client_flush(&extent_of(backend)->client);
-
-    return status == MX_ERR_NOT_SUPPORTED ? MX_OK : status;
+    return block_client_flush(&extent_of(backend)->client);
 }
 
 static mx_status_t extent_discard(struct block_backend *backend, uint64_t offset, uint64_t size)
@@ -179,7 +182,175 @@ static mx_status_t extent_write_zeroes(struct block_backend *backend, uint64_t o
     return MX_OK;
 }
 
+// --- under way
+// ----------------------------------------------------------------------------------------
+
+static mx_status_t await_answer(struct extent_backend *extent)
+{
+    if (extent->is_awaited)
+        return MX_OK;
+    mx_status_t status = mx_object_wait_async(extent->client.channel, extent->port, extent->key,
+                                              MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED, 0);
+    extent->is_awaited = status == MX_OK;
+    return status;
+}
+
+// Sends one request for the flight.
+static mx_status_t begin(struct extent_backend *extent, struct block_message *message,
+                         enum block_operation operation, uint64_t offset, uint32_t segment_count,
+                         struct block_flight *flight)
+{
+    uint32_t slot = 0;
+
+    while (extent->requests[slot])
+        slot++;
+    mx_status_t status = await_answer(extent);
+    if (status == MX_OK)
+        status =
+            block_client_send(&extent->client, message, operation, slot, offset, segment_count);
+    if (status != MX_OK)
+        return status;
+    extent->requests[slot] = flight;
+    extent->request_count++;
+    flight->pending++;
+    return MX_OK;
+}
+
+// How many requests a transfer takes; 0: some of it cannot go straight.
+static uint32_t count_requests(const struct extent_backend *extent, struct cursor cursor)
+{
+    struct block_message message;
+    uint32_t count = 0, segment_count;
+
+    while (cursor.left != 0) {
+        if (gather(extent, &cursor, &message, &segment_count) == 0)
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+static mx_status_t begin_transfer(struct extent_backend *extent,
+                                  const struct block_transfer *transfer,
+                                  struct block_flight *flight)
+{
+    const enum block_operation operation = transfer->is_write ? BLOCK_WRITE : BLOCK_READ;
+    struct cursor cursor = {transfer->buffers, transfer->skip_bytes, transfer->size_bytes};
+    uint64_t offset = transfer->offset;
+    struct block_message message;
+    mx_status_t status = MX_OK;
+    uint32_t segment_count;
+
+    const uint32_t count = count_requests(extent, cursor);
+    if (count == 0 || count > EXTENT_REQUESTS_MAX)
+        return MX_ERR_NOT_SUPPORTED;
+    if (count > EXTENT_REQUESTS_MAX - extent->request_count)
+        return MX_ERR_SHOULD_WAIT;
+    while (cursor.left != 0 && status == MX_OK) {
+        const uint32_t size = gather(extent, &cursor, &message, &segment_count);
+
+        status = begin(extent, &message, operation, offset, segment_count, flight);
+        offset += size;
+    }
+    // What was begun has to end first.
+    flight->status = status;
+    return flight->pending != 0 ? MX_OK : status;
+}
+
+static mx_status_t extent_start(struct block_backend *backend,
+                                const struct block_transfer *transfer, struct block_flight *flight)
+{
+    struct extent_backend *extent = extent_of(backend);
+    struct block_message message;
+
+    if (extent->port == MX_HANDLE_INVALID)
+        return MX_ERR_NOT_SUPPORTED;
+    flight->pending = 0;
+    flight->status = MX_OK;
+    if (transfer && transfer->is_write && backend->is_read_only)
+        return MX_ERR_ACCESS_DENIED;
+    if (transfer)
+        return begin_transfer(extent, transfer, flight);
+    if (extent->request_count == EXTENT_REQUESTS_MAX)
+        return MX_ERR_SHOULD_WAIT;
+    return begin(extent, &message, BLOCK_FLUSH, 0, 0, flight);
+}
+
+// NULL unless it was the flight's last request.
+static struct block_flight *end_request(struct extent_backend *extent, uint32_t slot,
+                                        mx_status_t status)
+{
+    struct block_flight *flight = slot < EXTENT_REQUESTS_MAX ? extent->requests[slot] : NULL;
+
+    if (!flight)
+        return NULL;
+    extent->requests[slot] = NULL;
+    extent->request_count--;
+    if (flight->status == MX_OK)
+        flight->status = status;
+    return --flight->pending == 0 ? flight : NULL;
+}
+
+static void complete(struct block_flight *flight)
+{
+    if (flight)
+        flight->completed(flight, flight->status);
+}
+
+void extent_backend_receive(struct extent_backend *extent)
+{
+    mx_status_t status = MX_OK, result;
+    uint32_t slot;
+
+    extent->is_awaited = false;
+    while (status == MX_OK && extent->request_count != 0) {
+        status = block_client_receive(&extent->client, &slot, &result);
+        if (status == MX_OK)
+            complete(end_request(extent, slot, result));
+    }
+    if (status == MX_ERR_SHOULD_WAIT)
+        status = await_answer(extent);
+    for (slot = 0; status != MX_OK && slot < EXTENT_REQUESTS_MAX; slot++)
+        complete(end_request(extent, slot, status));
+}
+
+void extent_backend_use_port(struct extent_backend *extent, mx_handle_t port, uint64_t key)
+{
+    extent->port = port;
+    extent->key = key;
+}
+
+// A disk that does not answer even after that is none any more: it may still write to the guest's
+// memory, but to nobody else's.
+static void extent_settle(struct block_backend *backend)
+{
+    struct extent_backend *extent = extent_of(backend);
+    const mx_time_t deadline = mx_clock_get_monotonic() + SETTLE_TIMEOUT;
+    mx_status_t status = MX_OK, result;
+    uint32_t slot;
+
+    while (status == MX_OK && extent->request_count != 0) {
+        status = mx_object_wait_one(extent->client.channel,
+                                    MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED, deadline, NULL);
+        if (status == MX_OK)
+            status = block_client_receive(&extent->client, &slot, &result);
+        if (status == MX_OK)
+            (void)end_request(extent, slot, result);
+    }
+    if (status == MX_ERR_TIMED_OUT) {
+        handle_close(extent->client.channel);
+        extent->client.channel = MX_HANDLE_INVALID;
+    }
+    memset(extent->requests, 0, sizeof(extent->requests));
+    extent->request_count = 0;
+}
+
+// --- the table
+// ----------------------------------------------------------------------------------------
+
 static const struct block_backend_ops extent_ops = {
+    .start = extent_start,
+    .settle = extent_settle,
     .read = extent_read,
     .write = extent_write,
     .flush = extent_flush,

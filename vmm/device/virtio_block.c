@@ -15,6 +15,9 @@
 static struct block_backend_memory disk;
 static struct block_backend_volatile overlay;
 static struct extent_backend extent;
+static struct virtio_block block;
+
+#define KEY_EXTENT DEVICE_PROCESS_OWN_KEY
 
 static mx_status_t map_disk(uint64_t size_bytes, bool is_writable)
 {
@@ -66,8 +69,7 @@ static mx_status_t open_backend(const struct device_process *process, const char
     return block_backend_volatile_init(&overlay, base, size_bytes + BLOCK_BACKEND_CLUSTER_BYTES);
 }
 
-static mx_status_t open_disk(const struct device_process *process, int argc, char **argv,
-                             struct virtio_block *block)
+static mx_status_t open_disk(const struct device_process *process, int argc, char **argv)
 {
     struct virtio_block_config config = {.block_bytes = VIRTIO_BLOCK_SECTOR_BYTES};
     uint64_t size_bytes, queue_count;
@@ -84,18 +86,33 @@ static mx_status_t open_disk(const struct device_process *process, int argc, cha
         return status;
     config.queue_count = (uint16_t)queue_count;
     config.id = argv[DEVICE_ARGUMENT_OWN + 3];
-    return virtio_block_init(block, &config);
+    return virtio_block_init(&block, &config);
 }
+
+// The disk has answered, or is gone.
+static void packet(struct device_process *process, uint64_t key)
+{
+    if (key != KEY_EXTENT)
+        return;
+    extent_backend_receive(&extent);
+    const uint64_t queues = virtio_block_publish(&block);
+    for (unsigned i = 0; i < VIRTIO_QUEUES_MAX && queues >> i != 0; i++) {
+        if (queues >> i & 1)
+            device_process_wake_queue(process, i);
+    }
+}
+
+static const struct device_process_ops ops = {.packet = packet};
 
 int main(int argc, char **argv)
 {
     static struct device_process process;
-    static struct virtio_block block;
     mx_status_t status = device_process_init(&process, argc, argv);
 
     if (status == MX_OK)
-        status = open_disk(&process, argc, argv, &block);
+        status = open_disk(&process, argc, argv);
     if (status != MX_OK)
         return device_process_fail(&process, "virtio-block: cannot start", status);
-    return device_process_run(&process, &block.device, NULL);
+    extent_backend_use_port(&extent, process.port, KEY_EXTENT);
+    return device_process_run(&process, &block.device, &ops);
 }

@@ -89,15 +89,40 @@ static bool transfer_is_valid(const struct request *request, uint32_t size_bytes
            sectors_in_range(block, request->header.sector, size_bytes / SECTOR_BYTES);
 }
 
-// Moves `size_bytes` between the disk and the buffers, from `skip_bytes` into the first of them on.
-static mx_status_t transfer(const struct request *request, const struct virtqueue_buffer *buffers,
-                            uint32_t skip_bytes, uint32_t size_bytes, bool is_write)
+static bool in_is_valid(const struct request *request)
 {
-    struct block_backend *backend = request->block->backend;
-    uint64_t offset = request->header.sector * SECTOR_BYTES;
+    return request->out_bytes == 0 && transfer_is_valid(request, request->in_bytes);
+}
+
+static bool out_is_valid(const struct request *request)
+{
+    return !request->block->backend->is_read_only && request->in_bytes == 0 &&
+           transfer_is_valid(request, request->out_bytes);
+}
+
+// Of a valid IN or OUT.
+static struct block_transfer transfer_of(const struct request *request)
+{
+    const struct virtqueue_chain *chain = request->chain;
+    const bool is_write = request->header.type == VIRTIO_BLOCK_OUT;
+
+    return (struct block_transfer){
+        .offset = request->header.sector * SECTOR_BYTES,
+        .buffers = is_write ? chain->buffers : chain->buffers + chain->readable_count,
+        .skip_bytes = is_write ? sizeof(request->header) : 0,
+        .size_bytes = is_write ? request->out_bytes : request->in_bytes,
+        .is_write = is_write,
+    };
+}
+
+static mx_status_t transfer(struct block_backend *backend, const struct block_transfer *transfer)
+{
+    const struct virtqueue_buffer *buffers = transfer->buffers;
+    uint64_t offset = transfer->offset;
+    uint32_t skip_bytes = transfer->skip_bytes, size_bytes = transfer->size_bytes;
 
     if (backend->ops->transfer)
-        return backend->ops->transfer(backend, offset, buffers, skip_bytes, size_bytes, is_write);
+        return backend->ops->transfer(backend, transfer);
     for (; size_bytes != 0; buffers++) {
         if (skip_bytes >= buffers->size_bytes) {
             skip_bytes -= buffers->size_bytes;
@@ -107,8 +132,8 @@ static mx_status_t transfer(const struct request *request, const struct virtqueu
         uint32_t part = buffers->size_bytes - skip_bytes;
         if (part > size_bytes)
             part = size_bytes;
-        mx_status_t status = is_write ? backend->ops->write(backend, offset, data, part)
-                                      : backend->ops->read(backend, offset, data, part);
+        mx_status_t status = transfer->is_write ? backend->ops->write(backend, offset, data, part)
+                                                : backend->ops->read(backend, offset, data, part);
         if (status != MX_OK)
             return status;
         skip_bytes = 0;
@@ -130,11 +155,10 @@ static enum virtio_block_status finish_write(const struct request *request)
 
 static enum virtio_block_status handle_in(struct request *request)
 {
-    if (request->out_bytes != 0 || !transfer_is_valid(request, request->in_bytes))
+    if (!in_is_valid(request))
         return VIRTIO_BLOCK_IOERR;
-    const struct virtqueue_chain *chain = request->chain;
-    mx_status_t status =
-        transfer(request, chain->buffers + chain->readable_count, 0, request->in_bytes, false);
+    const struct block_transfer whole = transfer_of(request);
+    mx_status_t status = transfer(request->block->backend, &whole);
     if (status == MX_OK)
         request->written_bytes = request->in_bytes;
     return status_of(status);
@@ -142,11 +166,10 @@ static enum virtio_block_status handle_in(struct request *request)
 
 static enum virtio_block_status handle_out(struct request *request)
 {
-    if (request->block->backend->is_read_only || request->in_bytes != 0 ||
-        !transfer_is_valid(request, request->out_bytes))
+    if (!out_is_valid(request))
         return VIRTIO_BLOCK_IOERR;
-    mx_status_t status = transfer(request, request->chain->buffers, sizeof(request->header),
-                                  request->out_bytes, true);
+    const struct block_transfer whole = transfer_of(request);
+    mx_status_t status = transfer(request->block->backend, &whole);
     return status == MX_OK ? finish_write(request) : status_of(status);
 }
 
@@ -235,6 +258,122 @@ static enum virtio_block_status handle_request(struct request *request)
     }
 }
 
+// --- requests under way
+// ------------------------------------------------------------------------------
+
+// The count is of bytes from the start of the writable part on, so it covers the status byte only
+// when everything before it was written (2.7.8.2).
+static uint32_t written_bytes_of(uint32_t in_bytes, uint32_t filled_bytes)
+{
+    return filled_bytes == in_bytes ? in_bytes + 1 : 0;
+}
+
+static void flight_free(struct virtio_block_flight *flight)
+{
+    flight->block->flight_count--;
+    flight->block = NULL;
+}
+
+static void flight_completed(struct block_flight *base, mx_status_t status)
+{
+    struct virtio_block_flight *flight = (struct virtio_block_flight *)base;
+    struct virtio_block *block = flight->block;
+
+    *flight->status = (uint8_t)status_of(status);
+    virtio_device_complete(
+        &block->device, flight->queue_index, flight->head,
+        written_bytes_of(flight->in_bytes, status == MX_OK ? flight->in_bytes : 0));
+    block->completed_queues |= UINT64_C(1) << flight->queue_index;
+    flight_free(flight);
+}
+
+// The chain has a byte for the status, its last.
+static struct virtio_block_flight *flight_take(const struct request *request, unsigned queue_index)
+{
+    struct virtio_block *block = request->block;
+    const struct virtqueue_chain *chain = request->chain;
+    const struct virtqueue_buffer *last =
+        &chain->buffers[chain->readable_count + chain->writable_count - 1];
+    struct virtio_block_flight *flight = block->flights;
+
+    if (block->flight_count == VIRTIO_BLOCK_FLIGHTS_MAX)
+        return NULL;
+    while (flight->block)
+        flight++;
+    *flight = (struct virtio_block_flight){
+        .flight.completed = flight_completed,
+        .block = block,
+        .queue_index = (uint16_t)queue_index,
+        .head = chain->head,
+        .in_bytes = request->in_bytes,
+        .status = last->data + last->size_bytes - 1,
+    };
+    block->flight_count++;
+    return flight;
+}
+
+// Without FLUSH a write is done only when it is on the medium, which takes two steps.
+static bool can_be_under_way(const struct request *request)
+{
+    const bool has_flush = virtio_device_has(&request->block->device, VIRTIO_BLOCK_F_FLUSH);
+
+    switch (request->header.type) {
+    case VIRTIO_BLOCK_IN:
+        return in_is_valid(request);
+    case VIRTIO_BLOCK_OUT:
+        return has_flush && out_is_valid(request);
+    case VIRTIO_BLOCK_FLUSH:
+        return has_flush && request->header.sector == 0;
+    default:
+        return false;
+    }
+}
+
+// KEPT, or HELD if it has to wait for others; DONE: it was not begun.
+static enum virtio_chain_result start(const struct request *request, unsigned queue_index)
+{
+    struct virtio_block *block = request->block;
+    struct block_backend *backend = block->backend;
+    struct block_transfer transfer;
+    mx_status_t status = MX_ERR_SHOULD_WAIT;
+
+    if (!backend->ops->start || !can_be_under_way(request))
+        return VIRTIO_CHAIN_DONE;
+    struct virtio_block_flight *flight = flight_take(request, queue_index);
+    if (flight && request->header.type == VIRTIO_BLOCK_FLUSH) {
+        status = backend->ops->start(backend, NULL, &flight->flight);
+    } else if (flight) {
+        transfer = transfer_of(request);
+        status = backend->ops->start(backend, &transfer, &flight->flight);
+    }
+    if (status == MX_OK)
+        return VIRTIO_CHAIN_KEPT;
+    if (flight)
+        flight_free(flight);
+    if (status != MX_ERR_SHOULD_WAIT || block->flight_count == 0)
+        return VIRTIO_CHAIN_DONE;
+    block->held_queues |= UINT64_C(1) << queue_index;
+    return VIRTIO_CHAIN_HELD;
+}
+
+uint64_t virtio_block_publish(struct virtio_block *block)
+{
+    uint64_t held = block->held_queues;
+
+    for (unsigned i = 0; block->completed_queues != 0; i++) {
+        const uint64_t bit = UINT64_C(1) << i;
+
+        if (block->completed_queues & bit)
+            virtio_device_publish(&block->device, i);
+        block->completed_queues &= ~bit;
+    }
+    block->held_queues = 0;
+    return held;
+}
+
+// --- the device
+// --------------------------------------------------------------------------------------
+
 static enum virtio_chain_result block_handle(struct virtio_device *device, unsigned queue_index,
                                              const struct virtqueue_chain *chain,
                                              uint32_t *written_bytes)
@@ -242,19 +381,19 @@ static enum virtio_chain_result block_handle(struct virtio_device *device, unsig
     struct request request = {.block = (struct virtio_block *)device, .chain = chain};
     uint8_t status = VIRTIO_BLOCK_IOERR;
 
-    (void)queue_index;
     if (chain->writable_bytes == 0)
         return VIRTIO_CHAIN_DONE;
     request.in_bytes = chain->writable_bytes - 1;
     if (virtqueue_chain_read(chain, 0, &request.header, sizeof(request.header)) ==
         sizeof(request.header)) {
         request.out_bytes = chain->readable_bytes - (uint32_t)sizeof(request.header);
+        const enum virtio_chain_result result = start(&request, queue_index);
+        if (result != VIRTIO_CHAIN_DONE)
+            return result;
         status = (uint8_t)handle_request(&request);
     }
     virtqueue_chain_write(chain, request.in_bytes, &status, sizeof(status));
-    // The count is of bytes from the start of the writable part on, so it covers the status byte
-    // only when everything before it was written (2.7.8.2).
-    *written_bytes = request.written_bytes == request.in_bytes ? request.in_bytes + 1 : 0;
+    *written_bytes = written_bytes_of(request.in_bytes, request.written_bytes);
     return VIRTIO_CHAIN_DONE;
 }
 
@@ -266,7 +405,13 @@ static enum virtio_progress block_queue_notify(struct virtio_device *device, uns
 
 static void block_reset(struct virtio_device *device)
 {
-    (void)device;
+    struct virtio_block *block = (struct virtio_block *)device;
+
+    if (block->flight_count != 0)
+        block->backend->ops->settle(block->backend);
+    memset(block->flights, 0, sizeof(block->flights));
+    block->flight_count = 0;
+    block->completed_queues = block->held_queues = 0;
 }
 
 static uint64_t block_features(const struct virtio_device *device)

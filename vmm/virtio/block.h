@@ -47,11 +47,27 @@ enum virtio_block_status {
 #define VIRTIO_BLOCK_RANGES_MAX        16u    // of one discard or write-zeroes request
 #define VIRTIO_BLOCK_RANGE_SECTORS_MAX 32768u // 16 MiB
 
+// Requests that a back end has under way.
+#define VIRTIO_BLOCK_FLIGHTS_MAX 64u
+
+struct virtio_block_flight {
+    struct block_flight flight;
+    struct virtio_block *block; // NULL: free
+    uint16_t queue_index;
+    uint16_t head;
+    uint32_t in_bytes;
+    uint8_t *status;
+};
+
 struct virtio_block {
     struct virtio_device device;
     struct block_backend *backend;
     uint64_t sector_count;
     uint32_t block_bytes;
+    struct virtio_block_flight flights[VIRTIO_BLOCK_FLIGHTS_MAX];
+    uint32_t flight_count;
+    uint64_t completed_queues;      // bit q: has chains that are not published
+    uint64_t held_queues;           // bit q: has a chain that waits until a flight ends
     char id[VIRTIO_BLOCK_ID_BYTES]; // padded with zeroes, not terminated
 };
 
@@ -66,3 +82,7 @@ struct virtio_block_config {
 // 65536. A tail of the back end shorter than a block is not shown to the guest.
 MX_MUST_CHECK mx_status_t virtio_block_init(struct virtio_block *block,
                                             const struct virtio_block_config *config);
+
+// After the back end completed flights: shows them to the driver. Bit q of the result: queue q can
+// go on and has to be notified.
+MX_MUST_CHECK uint64_t virtio_block_publish(struct virtio_block *block);

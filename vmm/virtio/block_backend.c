@@ -188,7 +188,35 @@ static mx_status_t volatile_write_zeroes(struct block_backend *backend, uint64_t
     return volatile_store(volatile_of(backend), offset, NULL, size);
 }
 
+// What was never written can be read from the base, if that works while others wait.
+static mx_status_t volatile_start(struct block_backend *backend,
+                                  const struct block_transfer *transfer,
+                                  struct block_flight *flight)
+{
+    const struct block_backend_volatile *overlay = volatile_of(backend);
+
+    if (!overlay->base->ops->start || !transfer || transfer->is_write)
+        return MX_ERR_NOT_SUPPORTED;
+    const uint64_t last = transfer->offset + transfer->size_bytes - 1;
+    for (uint64_t i = transfer->offset / BLOCK_BACKEND_CLUSTER_BYTES;
+         i <= last / BLOCK_BACKEND_CLUSTER_BYTES; i++) {
+        if (overlay->clusters[i])
+            return MX_ERR_NOT_SUPPORTED;
+    }
+    return overlay->base->ops->start(overlay->base, transfer, flight);
+}
+
+static void volatile_settle(struct block_backend *backend)
+{
+    struct block_backend *base = volatile_of(backend)->base;
+
+    if (base->ops->settle)
+        base->ops->settle(base);
+}
+
 static const struct block_backend_ops volatile_ops = {
+    .start = volatile_start,
+    .settle = volatile_settle,
     .read = volatile_read,
     .write = volatile_write,
     .flush = volatile_flush,

@@ -17,6 +17,23 @@
 struct block_backend;
 struct virtqueue_buffer;
 
+// `size_bytes` between the disk and consecutive buffers, from `skip_bytes` into the first on.
+struct block_transfer {
+    uint64_t offset;
+    const struct virtqueue_buffer *buffers;
+    uint32_t skip_bytes;
+    uint32_t size_bytes;
+    bool is_write;
+};
+
+// What was begun and ends later. Whoever begins it supplies the memory until then.
+struct block_flight {
+    void (*completed)(struct block_flight *flight, mx_status_t status);
+    // The back end's own:
+    uint32_t pending;
+    mx_status_t status;
+};
+
 // Any error reaches the guest as an I/O error.
 struct block_backend_ops {
     mx_status_t (*read)(struct block_backend *backend, uint64_t offset, void *bytes, size_t size);
@@ -27,11 +44,15 @@ struct block_backend_ops {
     // The content of the range may be anything afterwards.
     mx_status_t (*discard)(struct block_backend *backend, uint64_t offset, uint64_t size);
     mx_status_t (*write_zeroes)(struct block_backend *backend, uint64_t offset, uint64_t size);
-    // `size` bytes between the disk and consecutive buffers, from `skip` bytes into the first on,
-    // in one go. May be NULL: read and write do, buffer by buffer.
-    mx_status_t (*transfer)(struct block_backend *backend, uint64_t offset,
-                            const struct virtqueue_buffer *buffers, uint32_t skip, uint32_t size,
-                            bool is_write);
+    // In one go. May be NULL: read and write do, buffer by buffer.
+    mx_status_t (*transfer)(struct block_backend *backend, const struct block_transfer *transfer);
+    // Begins a transfer, or with NULL a flush of what was completed before; on MX_OK the flight
+    // ends later, in a call of its function. SHOULD_WAIT: there is no room before another ends.
+    // NOT_SUPPORTED: the functions above have to do it. May be NULL.
+    mx_status_t (*start)(struct block_backend *backend, const struct block_transfer *transfer,
+                         struct block_flight *flight);
+    // Waits until no flight is under way; none is told of its end. With `start`.
+    void (*settle)(struct block_backend *backend);
 };
 
 // Embedded as the first member of each back end.

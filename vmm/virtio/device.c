@@ -14,11 +14,12 @@ static enum virtio_progress handle_available(struct virtio_device *device, unsig
         if (virtqueue_pop(queue, chain) != MX_OK)
             return VIRTIO_IDLE;
         const enum virtio_chain_result result = handler(device, queue_index, chain, &written_bytes);
-        if (result != VIRTIO_CHAIN_DONE) {
+        if (result == VIRTIO_CHAIN_MORE || result == VIRTIO_CHAIN_HELD) {
             virtqueue_unpop(queue);
             return result == VIRTIO_CHAIN_HELD ? VIRTIO_HELD : VIRTIO_MORE;
         }
-        virtqueue_push(queue, chain->head, written_bytes);
+        if (result == VIRTIO_CHAIN_DONE)
+            virtqueue_push(queue, chain->head, written_bytes);
         (*budget)--;
     }
     return VIRTIO_MORE;
@@ -38,7 +39,19 @@ enum virtio_progress virtio_device_drain(struct virtio_device *device, unsigned 
         virtqueue_disable_doorbell(queue);
         progress = handle_available(device, queue_index, &budget, handler);
     }
-    if (virtqueue_publish(queue))
-        device->raise_interrupt(device->context, (uint16_t)queue_index);
+    virtio_device_publish(device, queue_index);
     return progress;
+}
+
+void virtio_device_complete(struct virtio_device *device, unsigned queue_index, uint16_t head,
+                            uint32_t written_bytes)
+{
+    if (virtqueue_is_running(&device->queues[queue_index]))
+        virtqueue_push(&device->queues[queue_index], head, written_bytes);
+}
+
+void virtio_device_publish(struct virtio_device *device, unsigned queue_index)
+{
+    if (virtqueue_publish(&device->queues[queue_index]))
+        device->raise_interrupt(device->context, (uint16_t)queue_index);
 }

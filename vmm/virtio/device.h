@@ -41,7 +41,8 @@ enum virtio_progress {
 struct virtio_device;
 
 struct virtio_device_ops {
-    // To the state after creation; the queues are stopped already.
+    // To the state after creation; the queues are stopped already. Kept chains are no longer under
+    // way when it returns: their buffers are the driver's again.
     void (*reset)(struct virtio_device *device);
     // The device's own feature bits (0 to 23 and from 50) that it offers.
     uint64_t (*features)(const struct virtio_device *device);
@@ -69,10 +70,11 @@ struct virtio_device {
     struct virtqueue_chain chain; // the one in work
 };
 
-// What a model did with one chain. One that is not done goes back: it is popped again, before any
-// other.
+// What a model did with one chain. One that it could not begin goes back: it is popped again,
+// before any other.
 enum virtio_chain_result {
     VIRTIO_CHAIN_DONE, // and `written_bytes` were written to its writable part
+    VIRTIO_CHAIN_KEPT, // under way; virtio_device_complete gives it back
     VIRTIO_CHAIN_MORE, // as much as one doorbell may cost was done
     VIRTIO_CHAIN_HELD, // the back end can take or give no more
 };
@@ -86,6 +88,14 @@ typedef enum virtio_chain_result virtio_chain_handler(struct virtio_device *devi
 // doorbell is off unless the result is VIRTIO_IDLE. A broken or stopped queue is idle.
 enum virtio_progress virtio_device_drain(struct virtio_device *device, unsigned queue_index,
                                          unsigned budget, virtio_chain_handler *handler);
+
+// Gives back a kept chain; the driver sees it after virtio_device_publish. Of a queue that was
+// stopped meanwhile nothing is touched.
+void virtio_device_complete(struct virtio_device *device, unsigned queue_index, uint16_t head,
+                            uint32_t written_bytes);
+
+// Shows the driver what was completed, and raises the queue's interrupt if it wants it.
+void virtio_device_publish(struct virtio_device *device, unsigned queue_index);
 
 // Whether a feature was negotiated.
 static inline bool virtio_device_has(const struct virtio_device *device, uint64_t feature)

@@ -55,9 +55,6 @@ static mx_status_t start(struct disk *disk, const struct disk_transfer *transfer
     struct virtio_piece pieces[DISK_RUNS_MAX + 2];
     uint32_t count = 0;
 
-    if (transfer->operation == BLOCK_FLUSH && !(block->features & FEATURE_FLUSH)) {
-        return MX_ERR_NOT_SUPPORTED;
-    }
     block->is_in[transfer->tag] = transfer->operation == BLOCK_READ;
     block->size_bytes[transfer->tag] = transfer->size_bytes;
     request->type = transfer->operation == BLOCK_READ    ? TYPE_IN
@@ -151,6 +148,7 @@ static mx_status_t open_disk(struct virtio_block *block, const char **why)
     disk->geometry = (struct block_geometry){(uint32_t)size, DISK_TRANSFER_BYTES};
     disk->size_bytes = (sectors << SECTOR_SHIFT) & ~(size - 1);
     disk->is_read_only = (block->features & FEATURE_RO) != 0;
+    disk->has_no_cache = (block->features & FEATURE_FLUSH) == 0;
     virtio_device_start(&block->virtio);
     return MX_OK;
 }

@@ -11,6 +11,9 @@
 #define KEY_INTERRUPT CLIENTS_MAX
 #define TIMEOUT       MX_SEC(15)
 #define TICK          MX_SEC(1)
+// Messages that a client has taken at a time, so that one that writes them without end keeps
+// nobody waiting.
+#define MESSAGES_MAX 8
 // One request may be stuck while others go on.
 #define TIMEOUT_CHECK_PACKETS 1024
 
@@ -203,6 +206,7 @@ static void client_close(struct disk *disk, struct client *client)
 {
     handle_close(client->channel);
     client->channel = MX_HANDLE_INVALID;
+    client->is_stalled = false;
     client_free_if_done(disk, client);
 }
 
@@ -323,6 +327,7 @@ static mx_status_t open_extent(const struct client *client, const struct block_m
         .size_bytes = message->request.size_bytes,
         .is_read_only =
             client->extent.is_read_only || (message->request.flags & BLOCK_OPEN_READ_ONLY),
+        .is_final = (message->request.flags & BLOCK_OPEN_FINAL) != 0,
     };
 
     return client_add(channel, &extent);
@@ -349,6 +354,8 @@ static void handle_request(struct disk *disk, struct client *client,
         reply.status = memory_attach(disk, client, handle, &reply.memory);
         break;
     default: // READ, WRITE, FLUSH
+        if (message->request.operation == BLOCK_FLUSH && disk->has_no_cache)
+            break;
         reply.status =
             disk->is_failed ? MX_ERR_IO : start_transfer(disk, client, message, disk_offset);
         // Something is in flight, and makes room when it is done.
@@ -364,8 +371,8 @@ static void handle_request(struct disk *disk, struct client *client,
     answer(client, &reply);
 }
 
-// Takes one message, if there is one.
-static void take_message(struct disk *disk, struct client *client)
+// Takes one message. False: there is none, and perhaps never again.
+static bool take_message(struct disk *disk, struct client *client)
 {
     struct block_message message;
     mx_handle_t handle = MX_HANDLE_INVALID;
@@ -375,12 +382,12 @@ static void take_message(struct disk *disk, struct client *client)
         mx_channel_read(client->channel, &message, sizeof(message), &handle, 1, actual);
 
     if (status == MX_ERR_SHOULD_WAIT)
-        return;
+        return false;
     if (status != MX_OK || actual[0] < sizeof(message.request)) {
         // Gone, or it does not speak the protocol.
         handle_close(handle);
         client_close(disk, client);
-        return;
+        return false;
     }
     for (uint32_t i = 0; i < BLOCK_MEMORIES_MAX; i++)
         memory_bytes[i] = client->memories[i].size_bytes;
@@ -388,36 +395,45 @@ static void take_message(struct disk *disk, struct client *client)
                          actual[1], &disk_offset);
     if (status == MX_OK) {
         handle_request(disk, client, &message, disk_offset, handle);
-        return;
+        return true;
     }
     handle_close(handle);
     answer(client,
            &(struct block_reply){.transaction = message.request.transaction, .status = status});
+    return true;
 }
 
-static void serve_client(struct disk *disk, struct client *client)
+// At most `limit` messages. What is left makes the client stalled, or a packet.
+static void serve_client(struct disk *disk, struct client *client, uint32_t limit)
 {
+    bool has_more = true;
+
     if (client->channel == MX_HANDLE_INVALID)
         return;
-    client->is_stalled = flight_count == DISK_TAGS_MAX;
-    if (client->is_stalled)
+    for (; limit != 0 && has_more && flight_count < DISK_TAGS_MAX; limit--) {
+        if (client->is_held)
+            handle_request(disk, client, &client->held, client->held_offset, MX_HANDLE_INVALID);
+        else
+            has_more = take_message(disk, client);
+        if (client->is_held)
+            break;
+    }
+    if (client->channel == MX_HANDLE_INVALID)
         return;
-    if (client->is_held)
-        handle_request(disk, client, &client->held, client->held_offset, MX_HANDLE_INVALID);
-    else
-        take_message(disk, client);
-    client->is_stalled = client->is_held;
-    if (client->is_held)
-        return;
-    if (client->channel != MX_HANDLE_INVALID && await_messages(client) != MX_OK)
+    client->is_stalled = client->is_held || (has_more && flight_count == DISK_TAGS_MAX);
+    if (!client->is_stalled && await_messages(client) != MX_OK)
         client_close(disk, client);
 }
 
+// Those that wait for room take turns: each gets one request in before any gets its next.
 static void serve_stalled(struct disk *disk)
 {
+    static uint32_t turn;
+
     for (uint32_t i = 0; i < CLIENTS_MAX && flight_count < DISK_TAGS_MAX; i++) {
-        if (clients[i].is_stalled)
-            serve_client(disk, &clients[i]);
+        turn = (turn + 1) % CLIENTS_MAX;
+        if (clients[turn].is_stalled)
+            serve_client(disk, &clients[turn], 1);
     }
 }
 
@@ -465,7 +481,7 @@ int disk_run(struct disk *disk)
         if (waited == MX_OK && packet.key == KEY_INTERRUPT && !disk->is_failed)
             disk->ops->interrupt(disk);
         else if (waited == MX_OK && packet.key < CLIENTS_MAX)
-            serve_client(disk, &clients[packet.key]);
+            serve_client(disk, &clients[packet.key], MESSAGES_MAX);
         else if (waited != MX_OK && waited != MX_ERR_TIMED_OUT)
             status = waited;
         serve_stalled(disk);

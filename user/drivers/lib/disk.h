@@ -53,6 +53,7 @@ struct disk {
     uint64_t size_bytes;
     struct block_geometry geometry;
     bool is_read_only;
+    bool has_no_cache; // whose flush would do nothing
     bool is_failed;
 };
 

@@ -67,12 +67,15 @@ mx_status_t block_check(const struct block_extent *extent, const struct block_ge
         return MX_ERR_INVALID_ARGS;
     takes_handle = request->operation == BLOCK_OPEN || request->operation == BLOCK_ATTACH;
     has_segments = request->operation == BLOCK_READ || request->operation == BLOCK_WRITE;
-    if (handle_count != takes_handle || request->segment_count > BLOCK_SEGMENTS_MAX ||
+    if ((request->flags & ~(BLOCK_OPEN_READ_ONLY | BLOCK_OPEN_FINAL)) != 0 ||
+        handle_count != takes_handle || request->segment_count > BLOCK_SEGMENTS_MAX ||
         (request->segment_count != 0) != has_segments ||
         message_bytes != sizeof(*request) + request->segment_count * sizeof(struct block_segment))
         return MX_ERR_INVALID_ARGS;
     if (has_segments)
         status = check_transfer(extent, geometry, memory_bytes, message);
+    else if (request->operation == BLOCK_OPEN && extent->is_final)
+        status = MX_ERR_ACCESS_DENIED;
     else if (request->operation == BLOCK_OPEN)
         status = check_range(extent, geometry, request);
     else if (request->operation < BLOCK_INFO || request->operation > BLOCK_FLUSH)

@@ -9,6 +9,7 @@
 struct block_extent {
     uint64_t offset, size_bytes; // on the disk
     bool is_read_only;
+    bool is_final; // no narrower extents can be made of it
 };
 
 // What all extents of a disk have in common.

@@ -20,8 +20,8 @@
 
 enum block_operation {
     BLOCK_INFO = 1,
-    // `offset`, `size_bytes`, BLOCK_OPEN_READ_ONLY in `flags`; handle: the driver's end of the new
-    // extent's channel.
+    // `offset`, `size_bytes`, `flags`; handle: the driver's end of the new extent's channel.
+    // ACCESS_DENIED: the extent is final.
     BLOCK_OPEN = 2,
     BLOCK_ATTACH = 3, // handle: a memory object, to read and write; reply: `memory`
     BLOCK_READ = 4,   // NOT_FOUND: no such memory
@@ -30,6 +30,9 @@ enum block_operation {
 };
 
 #define BLOCK_OPEN_READ_ONLY 1u
+// No narrower extents can be made of it: for a client that is not trusted with the driver's table
+// of them.
+#define BLOCK_OPEN_FINAL 2u
 
 // A piece of an attached memory object.
 struct block_segment {
