@@ -197,8 +197,9 @@ static mx_status_t show_page(struct aspace *aspace, const struct mapping *mappin
         paddr_t page_address = vmo_page_address(vmo, &page, offset);
         unsigned order = choose_order(mapping, addr, page_address, &page);
         uint64_t block_mask = (PAGE_SIZE << order) - 1;
-        status = arch_aspace_map(&aspace->arch, addr & ~block_mask, PADDR(page_address.raw & ~block_mask),
-                                 order, options, page.is_device);
+        status =
+            arch_aspace_map(&aspace->arch, addr & ~block_mask,
+                            PADDR(page_address.raw & ~block_mask), order, options, page.memory);
     }
     mutex_unlock(vmo->mutex);
     return status;

@@ -100,12 +100,16 @@ static mx_status_t create_at(enum vmo_kind kind, struct job *job, paddr_t base, 
     return MX_OK;
 }
 
-mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes, struct vmo **out)
+mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes, enum memory_type memory,
+                                struct vmo **out)
 {
     // Guests' memory reaches as far as the machine's. Beyond, a page-table entry would not hold the address.
     if (!range_is_within(base.raw, size_bytes, arch_aspace_guest_limit()))
         return MX_ERR_OUT_OF_RANGE;
-    return create_at(VMO_PHYSICAL, NULL, base, size_bytes, out);
+    mx_status_t status = create_at(VMO_PHYSICAL, NULL, base, size_bytes, out);
+    if (status == MX_OK)
+        (*out)->memory = memory;
+    return status;
 }
 
 mx_status_t vmo_create_reserved(paddr_t base, uint64_t size_bytes, struct vmo **out)
@@ -281,7 +285,7 @@ static struct vmo_page contiguous_page(const struct vmo *vmo, uint64_t offset)
         .base = PADDR(is_large ? large : address),
         .order = is_large ? PHYS_ORDER_LARGE : 0,
         .is_write_allowed = true,
-        .is_device = vmo->kind == VMO_PHYSICAL,
+        .memory = vmo->memory,
     };
 }
 
@@ -554,13 +558,18 @@ int64_t sys_vmo_create(uint64_t size_bytes, uaddr_t out)
     return status == MX_OK ? handle_return(&vmo->object, vmo_default_rights, out) : status;
 }
 
-int64_t sys_vmo_create_physical(mx_handle_t resource, uint64_t paddr, uint64_t size_bytes, uaddr_t out)
+int64_t sys_vmo_create_physical(mx_handle_t resource, uint32_t options, uint64_t paddr,
+                                uint64_t size_bytes, uaddr_t out)
 {
     struct vmo *vmo;
-    mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_MMIO, paddr, size_bytes);
+    enum memory_type memory = options & MX_VMO_PHYSICAL_COMBINED ? MEMORY_COMBINED : MEMORY_DEVICE;
+    mx_status_t status =
+        resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_MMIO, paddr, size_bytes);
 
+    if (status == MX_OK && (options & ~MX_VMO_PHYSICAL_COMBINED))
+        status = MX_ERR_INVALID_ARGS;
     if (status == MX_OK)
-        status = vmo_create_physical(PADDR(paddr), size_bytes, &vmo);
+        status = vmo_create_physical(PADDR(paddr), size_bytes, memory, &vmo);
     if (status != MX_OK)
         return status;
     return handle_return(&vmo->object, vmo_default_rights & ~MX_RIGHT_EXECUTE, out);

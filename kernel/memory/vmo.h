@@ -7,6 +7,8 @@
 // are mappings of its parent.
 #pragma once
 
+#include <arch/memory_type.h>
+
 #include "kernel/core/mutex.h"
 #include "kernel/object/object.h"
 
@@ -28,6 +30,7 @@ struct vmo_chunk {
 struct vmo {
     struct object object;
     enum vmo_kind kind;
+    enum memory_type memory; // physical: how it is mapped
     bool is_cow;             // copies of the parent's pages are made on the first write
     uint32_t cow_depth;      // copy-on-write objects from here to the oldest ancestor
     uint64_t size_bytes;     // whole pages
@@ -48,7 +51,8 @@ struct vmo {
 
 // Every creator returns an object with one reference. `job` is charged for the pages.
 MUST_CHECK mx_status_t vmo_create(struct job *job, uint64_t size_bytes, struct vmo **out);
-MUST_CHECK mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes, struct vmo **out);
+MUST_CHECK mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes,
+                                           enum memory_type memory, struct vmo **out);
 MUST_CHECK mx_status_t vmo_create_contiguous(struct job *job, uint64_t size_bytes, struct vmo **out);
 // RAM that start-up set aside, such as the boot image; never freed.
 MUST_CHECK mx_status_t vmo_create_reserved(paddr_t base, uint64_t size_bytes, struct vmo **out);
@@ -60,7 +64,7 @@ struct vmo_page {
     paddr_t base;          // of the whole naturally aligned block that contains the page
     unsigned order;        // of the block: 0, PHYS_ORDER_LARGE ...; the block lies within the object
     bool is_write_allowed; // false: shown read-only until a write makes a copy
-    bool is_device;
+    enum memory_type memory;
 };
 
 // Finds, and allocates if need be, the page at `offset` (page-aligned, within the size). `is_write`: it must be

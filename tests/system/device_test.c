@@ -1,7 +1,7 @@
 // PCI devices handed out to drivers: configuration space, registers, message-signalled interrupts,
 // DMA. The devices are two of QEMU's educational ones (QEMU docs/specs/edu.txt), one of them behind
-// a bridge; this program is their device manager and driver in one (the machine starts with
-// machina.devices=no).
+// a bridge, and a display, whose first registers are memory; this program is their device manager
+// and driver in one (the machine starts with machina.devices=no).
 #include <machina/syscalls.h>
 
 #include <machina_user/startup.h>
@@ -9,6 +9,8 @@
 #include "tests/system/child.h"
 #include "tests/test.h"
 #include "user/drivers/pci_host.h"
+
+#define DISPLAY_DEVICE 0x1111
 
 #define EDU_VENDOR   0x1234
 #define EDU_DEVICE   0x11e8
@@ -35,9 +37,10 @@ enum edu_register {
 static struct pci_host host;
 static struct pci_authority authority;
 
-static bool is_edu(const struct pci_header *header)
+static bool is_known(const struct pci_header *header)
 {
-    return header->vendor == EDU_VENDOR && header->device == EDU_DEVICE;
+    return header->vendor == EDU_VENDOR &&
+           (header->device == EDU_DEVICE || header->device == DISPLAY_DEVICE);
 }
 
 static mx_handle_t make(uint32_t kind, uint64_t base, uint64_t size)
@@ -62,7 +65,7 @@ static bool open_host(void)
     };
     return mx_object_get_info(system_resource(), MX_INFO_PCI_HOSTS, &info, sizeof(info), NULL) ==
                MX_OK &&
-           pci_host_open(&authority, &info, is_edu, &host) == MX_OK;
+           pci_host_open(&authority, &info, is_known, &host) == MX_OK;
 }
 
 // The edu at the root, or the one behind the bridge.
@@ -70,7 +73,8 @@ static const struct pci_function *find_edu(bool is_behind_bridge)
 {
     for (uint32_t i = 0; i < host.scan.count; i++) {
         const struct pci_function *function = &host.scan.functions[i];
-        if (function->is_wanted && (function->bus != host.info.first_bus) == is_behind_bridge)
+        if (function->is_wanted && function->header.device == EDU_DEVICE &&
+            (function->bus != host.info.first_bus) == is_behind_bridge)
             return function;
     }
     return NULL;
@@ -223,6 +227,44 @@ TEST(nothing_is_left_of_a_device_that_was_taken_back)
     EXPECT_TRUE(machine_counts_return_to(&before));
 }
 
+static uint64_t map_display(uint32_t options, uint64_t size_bytes)
+{
+    mx_handle_t vmo;
+    uint64_t address = 0;
+
+    for (uint32_t i = 0; i < host.scan.count; i++) {
+        const struct pci_function *function = &host.scan.functions[i];
+        if (!function->is_wanted || function->header.device != DISPLAY_DEVICE)
+            continue;
+        EXPECT_OK(mx_vmo_create_physical(authority.memory, options,
+                                         pci_cpu_address(&host.info, function->bars[0].base),
+                                         size_bytes, &vmo));
+        EXPECT_OK(
+            mx_aspace_map(own_aspace(), MX_MAP_READ | MX_MAP_WRITE, vmo, 0, size_bytes, &address));
+        close_handle(vmo);
+    }
+    return address;
+}
+
+TEST(combined_writes_arrive_in_a_display)
+{
+    const uint64_t bytes = 4 << 20; // of which some are mapped by large pages
+    const uint64_t words = bytes / sizeof(uint64_t);
+
+    ASSERT_TRUE(open_host());
+    uint64_t combined = map_display(MX_VMO_PHYSICAL_COMBINED, bytes);
+    ASSERT_NE(combined, 0u);
+    for (uint64_t i = 0; i < words; i++)
+        ((volatile uint64_t *)combined)[i] = i * 0x9e3779b97f4a7c15;
+    EXPECT_OK(mx_aspace_unmap(own_aspace(), combined, bytes));
+    uint64_t device = map_display(0, bytes), same = 0;
+    ASSERT_NE(device, 0u);
+    for (uint64_t i = 0; i < words; i++)
+        same += ((volatile uint64_t *)device)[i] == i * 0x9e3779b97f4a7c15;
+    EXPECT_EQ(same, words);
+    EXPECT_OK(mx_aspace_unmap(own_aspace(), device, bytes));
+}
+
 TEST(messages_need_their_resource)
 {
     struct mx_interrupt_message message;
@@ -288,7 +330,8 @@ TEST(dma_objects_need_their_resource_and_rights)
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_dma_detach(weak, id));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
                   mx_vmo_create_contiguous(weak, MX_PAGE_SIZE, &readonly, &address));
-    ASSERT_OK(mx_vmo_create_physical(authority.memory, host.info.ecam_base, MX_PAGE_SIZE, &mmio));
+    ASSERT_OK(
+        mx_vmo_create_physical(authority.memory, 0, host.info.ecam_base, MX_PAGE_SIZE, &mmio));
     EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, mx_dma_attach(dma, mmio, &id));
     close_handle(mmio);
     close_handle(weak);

@@ -355,12 +355,14 @@ TEST(physical_and_contiguous_memory_need_a_resource)
 
     ASSERT_OK(mx_event_create(&event));
     ASSERT_OK(mx_resource_create(root_resource(), MX_RESOURCE_MMIO, 0xfee00000, PAGE, &mmio));
-    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_vmo_create_physical(event, 0xfee00000, PAGE, &vmo));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_vmo_create_physical(event, 0, 0xfee00000, PAGE, &vmo));
     EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
-                  mx_vmo_create_physical(root_resource(), 0xfee00000, PAGE, &vmo));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_physical(mmio, 0xfed00000, PAGE, &vmo));
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_physical(mmio, 0xfee00000, PAGE * 2, &vmo));
+                  mx_vmo_create_physical(root_resource(), 0, 0xfee00000, PAGE, &vmo));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_vmo_create_physical(mmio, 0, 0xfed00000, PAGE, &vmo));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  mx_vmo_create_physical(mmio, 0, 0xfee00000, PAGE * 2, &vmo));
     EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_vmo_create_contiguous(event, PAGE, &vmo, &paddr));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS, mx_vmo_create_physical(mmio, 2, 0xfee00000, PAGE, &vmo));
     close_handle(mmio);
     ASSERT_OK(mx_resource_create(root_resource(), MX_RESOURCE_MMIO, 0, PAGE, &mmio));
     ASSERT_OK(mx_vmo_create_contiguous(mmio, PAGE * 8, &vmo, &paddr));

@@ -355,6 +355,12 @@ static inline mx_status_t mx_vmo_create(uint64_t size, mx_handle_t *out)
 {
     OUT1(sys_vmo_create(size, scratch(0)), out);
 }
+static inline mx_status_t mx_vmo_create_physical(mx_handle_t resource, uint32_t options,
+                                                 uint64_t paddr, uint64_t size_bytes,
+                                                 mx_handle_t *out)
+{
+    OUT1(sys_vmo_create_physical(resource, options, paddr, size_bytes, scratch(0)), out);
+}
 static inline mx_status_t mx_vmo_create_child(mx_handle_t vmo, uint32_t options, uint64_t offset,
                                               uint64_t size, mx_handle_t *out)
 {

@@ -300,10 +300,10 @@ PROCESS_TEST(guest_create_with_a_bad_pointer_leaves_no_handle)
 static uint32_t shown_options(const struct arch_aspace *aspace, uint64_t addr)
 {
     uint32_t options = 0;
-    bool is_device;
+    enum memory_type memory;
     paddr_t page;
 
-    return host_aspace_lookup(aspace, addr, &page, &options, &is_device) ? options : 0;
+    return host_aspace_lookup(aspace, addr, &page, &options, &memory) ? options : 0;
 }
 
 PROCESS_TEST(memory_that_is_seen_alike_is_so_for_program_and_guest_and_stays_so)

@@ -1,7 +1,8 @@
 // Memory objects and address spaces: what is shown, shared, hidden, charged and refused.
 #include "tests/unit/kernel_fixture.h"
 
-#define RW (MX_MAP_READ | MX_MAP_WRITE)
+#define RW          (MX_MAP_READ | MX_MAP_WRITE)
+#define DEVICE_BASE UINT64_C(0xfe000000) // not RAM
 
 static uint64_t job_used_bytes(void)
 {
@@ -33,8 +34,8 @@ static bool is_shown(uint64_t addr)
 {
     paddr_t page;
     uint32_t options;
-    bool is_device;
-    return host_aspace_lookup(&env.process->aspace->arch, addr, &page, &options, &is_device);
+    enum memory_type memory;
+    return host_aspace_lookup(&env.process->aspace->arch, addr, &page, &options, &memory);
 }
 
 static bool can_write(uint64_t addr)
@@ -121,6 +122,34 @@ PROCESS_TEST(vmo_decommit_hides_pages_from_all_mappings_and_returns_the_charge)
     EXPECT_EQ(load(b), 0);
     EXPECT_EQ(load(a), 1);
     EXPECT_EQ(load(b + 4096), 3);
+}
+
+PROCESS_TEST(device_memory_is_mapped_as_whoever_made_the_object_said)
+{
+    const enum memory_type memories[] = {MEMORY_DEVICE, MEMORY_COMBINED};
+    mx_handle_t resource, vmo, slice;
+
+    ASSERT_OK(mx_resource_create(env.root_resource, MX_RESOURCE_MMIO, 0, UINT64_MAX, &resource));
+    EXPECT_STATUS(MX_ERR_INVALID_ARGS,
+                  mx_vmo_create_physical(resource, MX_VMO_PHYSICAL_COMBINED << 1, DEVICE_BASE,
+                                         2 * PAGE_SIZE, &vmo));
+    for (uint32_t i = 0; i < 2; i++) {
+        paddr_t page;
+        uint32_t options;
+        enum memory_type memory;
+
+        ASSERT_OK(mx_vmo_create_physical(resource, i ? MX_VMO_PHYSICAL_COMBINED : 0, DEVICE_BASE,
+                                         2 * PAGE_SIZE, &vmo));
+        ASSERT_OK(mx_vmo_create_child(vmo, MX_VMO_CHILD_SLICE, PAGE_SIZE, PAGE_SIZE, &slice));
+        uint64_t addr = map(slice, RW | MX_MAP_POPULATE, PAGE_SIZE);
+        ASSERT_TRUE(host_aspace_lookup(&env.process->aspace->arch, addr, &page, &options, &memory));
+        EXPECT_EQ((int)memory, (int)memories[i]);
+        EXPECT_EQ(page.raw, DEVICE_BASE + PAGE_SIZE);
+        EXPECT_OK(mx_aspace_unmap(env.aspace, addr, PAGE_SIZE));
+        EXPECT_OK(mx_handle_close(slice));
+        EXPECT_OK(mx_handle_close(vmo));
+    }
+    EXPECT_OK(mx_handle_close(resource));
 }
 
 PROCESS_TEST(vmo_decommit_of_part_of_a_large_block_zeroes_it)

@@ -45,7 +45,7 @@ static mx_status_t map_physical(const struct pci_authority *authority, uint64_t 
                                 uint64_t size_bytes, uint64_t *address)
 {
     mx_handle_t vmo;
-    mx_status_t status = mx_vmo_create_physical(authority->memory, base, size_bytes, &vmo);
+    mx_status_t status = mx_vmo_create_physical(authority->memory, 0, base, size_bytes, &vmo);
 
     if (status != MX_OK)
         return status;
@@ -105,7 +105,7 @@ static mx_status_t grant_bars(const struct pci_authority *authority, const struc
         if (bar->kind < PCI_BAR_MEMORY32 || bar->base == 0 || base % MX_PAGE_SIZE != 0)
             continue;
         mx_status_t status =
-            mx_vmo_create_physical(authority->memory, base, size, &grant->device.bars[i].vmo);
+            mx_vmo_create_physical(authority->memory, 0, base, size, &grant->device.bars[i].vmo);
         if (status != MX_OK)
             return status;
         grant->device.bars[i].size_bytes = size;
@@ -118,7 +118,7 @@ static mx_status_t grant_config(const struct pci_authority *authority, const str
 {
     mx_handle_t vmo;
     uint64_t base = host->info.ecam_base + config_offset(host, function->bus, function->slot);
-    mx_status_t status = mx_vmo_create_physical(authority->memory, base, MX_PAGE_SIZE, &vmo);
+    mx_status_t status = mx_vmo_create_physical(authority->memory, 0, base, MX_PAGE_SIZE, &vmo);
 
     if (status != MX_OK)
         return status;

@@ -291,7 +291,8 @@ static mx_status_t make_framebuffer(const struct mx_info_framebuffer *info, mx_h
 
     size_bytes = (size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
     resource = make_resource(MX_RESOURCE_MMIO, base, size_bytes);
-    mx_status_t status = mx_vmo_create_physical(resource, base, size_bytes, &whole);
+    mx_status_t status =
+        mx_vmo_create_physical(resource, MX_VMO_PHYSICAL_COMBINED, base, size_bytes, &whole);
     handle_close(resource);
     if (status != MX_OK)
         return status;

@@ -12,6 +12,10 @@
 #define MX_MAP_POPULATE (1u << 4) // allocate and map every page now
 #define MX_MAP_COHERENT (1u << 5) // seen alike by all who map it so, whatever memory type a guest chose; see mx_aspace_map
 
+// Device memory that is a picture or the like: writes may be joined and change places, and are a
+// multiple faster. Without it each access goes out by itself and in order.
+#define MX_VMO_PHYSICAL_COMBINED (1u << 0)
+
 #define MX_VMO_CHILD_SLICE (1u << 0) // a window onto the parent's own pages
 #define MX_VMO_CHILD_COW   (1u << 1) // reads through to the parent until a page is first written
 

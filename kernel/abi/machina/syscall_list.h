@@ -45,7 +45,7 @@ S0(mx_time_t, clock_get_monotonic)
 S1(mx_status_t, nanosleep, mx_time_t)
 // memory
 S2(mx_status_t, vmo_create, uint64_t, MX_PTR(mx_handle_t))
-S4(mx_status_t, vmo_create_physical, mx_handle_t, uint64_t, uint64_t, MX_PTR(mx_handle_t))
+S5(mx_status_t, vmo_create_physical, mx_handle_t, uint32_t, uint64_t, uint64_t, MX_PTR(mx_handle_t))
 S4(mx_status_t, vmo_create_contiguous, mx_handle_t, uint64_t, MX_PTR(mx_handle_t), MX_PTR(uint64_t))
 S5(mx_status_t, vmo_create_child, mx_handle_t, uint32_t, uint64_t, uint64_t, MX_PTR(mx_handle_t))
 S4(mx_status_t, vmo_read, mx_handle_t, MX_PTR(void), uint64_t, size_t)

@@ -138,9 +138,11 @@ mx_status_t mx_nanosleep(mx_time_t deadline);
 // Anonymous memory, zero, allocated when touched: page by page, or from 16 MiB on in blocks of 2 MiB while memory and
 // limit allow. The size is rounded up to pages. OUT_OF_RANGE: too large.
 MX_MUST_CHECK mx_status_t mx_vmo_create(uint64_t size_bytes, mx_handle_t *out);
-// Device memory, mapped uncached. Needs a MX_RESOURCE_MMIO resource that covers the range. OUT_OF_RANGE: beyond the
-// machine's physical addresses.
-MX_MUST_CHECK mx_status_t mx_vmo_create_physical(mx_handle_t resource, uint64_t paddr, uint64_t size_bytes,
+// Device memory, mapped past the caches; `options`: MX_VMO_PHYSICAL_COMBINED. Needs a
+// MX_RESOURCE_MMIO resource that covers the range. INVALID_ARGS: not whole pages, or unknown
+// options. OUT_OF_RANGE: beyond the machine's physical addresses.
+MX_MUST_CHECK mx_status_t mx_vmo_create_physical(mx_handle_t resource, uint32_t options,
+                                                 uint64_t paddr, uint64_t size_bytes,
                                                  mx_handle_t *out);
 // Physically contiguous memory, allocated at once. Needs a MX_RESOURCE_MMIO resource from address 0
 // on, or in its place WRITE on a DMA object (to which the memory is not attached).

@@ -13,6 +13,7 @@
 #include "kernel/arch/arm64/asid.h"
 #include "kernel/arch/arm64/cache.h"
 #include "kernel/arch/arm64/image.h"
+#include "kernel/arch/arm64/portable/page_entry.h"
 #include "kernel/arch/arm64/regs/id.h"
 #include "kernel/arch/arm64/regs/paging.h"
 #include "kernel/arch/arm64/start.h"
@@ -343,16 +344,9 @@ paddr_t arch_kernel_unmap_page(void *at)
 // --- address spaces
 // -----------------------------------------------------------------------------------------
 
-static uint64_t user_leaf(paddr_t page, uint32_t options, bool is_device)
+static uint64_t user_leaf(paddr_t page, uint32_t options, enum memory_type memory)
 {
-    uint64_t entry = page.raw | PTE_VALID | PTE_AF | PTE_SH_INNER | PTE_NG | PTE_AP_USER | PTE_PXN;
-
-    entry |= options & MX_MAP_WRITE ? 0 : PTE_AP_READ_ONLY;
-    entry |= options & MX_MAP_EXECUTE ? 0 : PTE_UXN;
-    if (is_device)
-        return entry | PTE_DEVICE;
-    return entry |
-           (options & MX_MAP_COHERENT && hypervisor_bypasses_caches() ? PTE_UNCACHED : PTE_NORMAL);
+    return stage1_entry_make(page, options, memory, hypervisor_bypasses_caches());
 }
 
 static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes,
@@ -361,9 +355,10 @@ static void user_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_t
     tlb_flush_user(aspace->id, addr, size_bytes, has_tables);
 }
 
-static void user_prepare(paddr_t page, uint64_t size_bytes, uint32_t options, bool is_device)
+static void user_prepare(paddr_t page, uint64_t size_bytes, uint32_t options,
+                         enum memory_type memory)
 {
-    if (is_device)
+    if (memory != MEMORY_CACHED)
         return;
     if (options & MX_MAP_COHERENT && hypervisor_bypasses_caches())
         cache_clean_and_invalidate(arch_phys_to_virt(page), size_bytes);
@@ -494,15 +489,15 @@ static void put_leaf(struct arch_aspace *aspace, uint64_t *slot, uint64_t addr, 
 }
 
 mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order,
-                            uint32_t options, bool is_device)
+                            uint32_t options, enum memory_type memory)
 {
     unsigned level = 1 + order / PT_ENTRY_SHIFT;
     struct table_list tables = {0};
     arch_interrupt_state_t state;
     uint64_t *slot, entry;
 
-    aspace->format->prepare(page, PAGE_SIZE << order, options, is_device);
-    entry = aspace->format->leaf(page, options, is_device) | (level == 1 ? PTE_TABLE : 0);
+    aspace->format->prepare(page, PAGE_SIZE << order, options, memory);
+    entry = aspace->format->leaf(page, options, memory) | (level == 1 ? PTE_TABLE : 0);
     state = spin_lock(&aspace->lock);
     slot = walk(aspace, addr, level, &tables);
     if (slot)

@@ -71,5 +71,5 @@ void host_user_store(uint64_t to, const void *from, size_t size_bytes);
 
 // Whether the tables show a page at `addr`, and with which options. Of a large page too.
 bool host_aspace_lookup(const struct arch_aspace *aspace, uint64_t addr, paddr_t *page,
-                        uint32_t *options, bool *is_device);
+                        uint32_t *options, enum memory_type *memory);
 uint64_t host_aspace_page_count(const struct arch_aspace *aspace); // shown, in pages of 4 KiB

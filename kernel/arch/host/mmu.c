@@ -23,7 +23,8 @@
 #define FAULT_TRIES   8
 
 struct host_entry {
-    bool is_present, is_device;
+    bool is_present;
+    enum memory_type memory;
     uint32_t options;
     paddr_t page;
 };
@@ -230,9 +231,9 @@ static mx_status_t map_block(struct arch_aspace *aspace, uint64_t addr,
 }
 
 mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order,
-                            uint32_t options, bool is_device)
+                            uint32_t options, enum memory_type memory)
 {
-    struct host_entry entry = {true, is_device, options, page};
+    struct host_entry entry = {true, memory, options, page};
     uint64_t limit = aspace->is_guest ? GUEST_LIMIT : USER_LIMIT;
     mx_status_t status = MX_OK;
 
@@ -242,7 +243,8 @@ mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t p
            range_is_within(addr, PAGE_SIZE << order, limit));
     ASSERT(aspace->is_guest ||
            (options & (MX_MAP_WRITE | MX_MAP_EXECUTE)) != (MX_MAP_WRITE | MX_MAP_EXECUTE));
-    ASSERT(is_device || range_is_within(page.raw, PAGE_SIZE << order, HOST_RAM_BYTES));
+    ASSERT(memory != MEMORY_CACHED ||
+           range_is_within(page.raw, PAGE_SIZE << order, HOST_RAM_BYTES));
     host_maybe_pause();
     if (order != PHYS_ORDER_MAX)
         return map_block(aspace, addr, &entry, order);
@@ -290,14 +292,14 @@ static const struct host_entry *find_entry(const struct arch_aspace *aspace, uin
 }
 
 bool host_aspace_lookup(const struct arch_aspace *aspace, uint64_t addr, paddr_t *page,
-                        uint32_t *options, bool *is_device)
+                        uint32_t *options, enum memory_type *memory)
 {
     const struct host_entry *entry = find_entry(aspace, addr, page);
 
     if (entry == NULL)
         return false;
     *options = entry->options;
-    *is_device = entry->is_device;
+    *memory = entry->memory;
     return true;
 }
 
@@ -329,7 +331,9 @@ static char *translate_user(uint64_t addr, uint32_t access)
     for (unsigned try = 0; try < FAULT_TRIES; try++) {
         const struct host_entry *entry = find_entry(&aspace->arch, addr, &page);
         if (entry != NULL && (entry->options & access))
-            return entry->is_device ? NULL : (char *)arch_phys_to_virt(page) + addr % PAGE_SIZE;
+            return entry->memory == MEMORY_CACHED
+                       ? (char *)arch_phys_to_virt(page) + addr % PAGE_SIZE
+                       : NULL;
         if (aspace_handle_fault(aspace, addr, access) != MX_OK)
             return NULL;
     }

@@ -79,4 +79,6 @@ void cpu_features_enable(void)
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SCE | (cpu_features.has_nx ? EFER_NXE : 0));
     cr0_write(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_TS | CR0_PE);
     cr4_write(cr4);
+    // No entry of a table chose the place that changes, so no CPU remembers the old type.
+    msr_write(MSR_PAT, PAT_VALUE);
 }

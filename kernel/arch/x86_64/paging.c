@@ -11,6 +11,7 @@
 
 #include "kernel/arch/x86_64/cpu_features.h"
 #include "kernel/arch/x86_64/image.h"
+#include "kernel/arch/x86_64/portable/page_entry.h"
 #include "kernel/arch/x86_64/regs/cpuid.h"
 #include "kernel/arch/x86_64/regs/paging.h"
 #include "kernel/arch/x86_64/tlb.h"
@@ -301,7 +302,7 @@ static void *map_reserved(paddr_t address, uint64_t size_bytes, uint64_t flags)
 
 volatile void *arch_map_device(paddr_t address, uint64_t size_bytes)
 {
-    return map_reserved(address, size_bytes, PTE_W | PTE_PCD | PTE_PWT);
+    return map_reserved(address, size_bytes, PTE_W | PTE_UNCACHED);
 }
 
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes)
@@ -372,22 +373,11 @@ void arch_aspace_destroy(struct arch_aspace *aspace)
     table_list_free(&tables, aspace->job);
 }
 
-static uint64_t leaf_entry(paddr_t page, unsigned level, uint32_t options, bool is_device)
-{
-    uint64_t entry = page.raw | PTE_P | PTE_U | PTE_A;
-
-    entry |= options & MX_MAP_WRITE ? PTE_W | PTE_D : 0;
-    entry |= options & MX_MAP_EXECUTE ? 0 : no_execute();
-    entry |= is_device ? PTE_PCD | PTE_PWT : 0;
-    entry |= level > 1 ? PTE_PS : 0;
-    return entry;
-}
-
 // Whether a CPU that remembers the old entry must forget it. One that only gained permissions
 // faults once more at worst.
 static bool is_stale(uint64_t old, uint64_t new)
 {
-    const uint64_t same = PTE_ADDRESS | PTE_PCD | PTE_PWT | PTE_PS | PTE_U;
+    const uint64_t same = PTE_ADDRESS | PTE_UNCACHED | PTE_PS | PTE_U;
 
     if (!(old & PTE_P))
         return false;
@@ -395,7 +385,7 @@ static bool is_stale(uint64_t old, uint64_t new)
 }
 
 mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page, unsigned order,
-                            uint32_t options, bool is_device)
+                            uint32_t options, enum memory_type memory)
 {
     unsigned level = 1 + order / PT_ENTRY_SHIFT;
     struct table_list tables = {0};
@@ -408,7 +398,8 @@ mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t p
     state = spin_lock(&aspace->lock);
     slot = walk(aspace->root, addr, level, PTE_P | PTE_W | PTE_U, aspace->job, &is_split);
     if (slot) {
-        uint64_t old = *slot, new = leaf_entry(page, level, options, is_device);
+        uint64_t old = *slot,
+                 new = page_entry_make(page, level, options, memory, cpu_features.has_nx);
 
         entry_set(slot, new);
         must_flush = is_stale(old, new);

@@ -58,7 +58,7 @@ static mx_status_t map_registers(uint64_t base)
     mx_handle_t resource = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_MMIO);
     uint64_t address = 0;
     mx_handle_t vmo;
-    mx_status_t status = mx_vmo_create_physical(resource, base, REGISTERS_BYTES, &vmo);
+    mx_status_t status = mx_vmo_create_physical(resource, 0, base, REGISTERS_BYTES, &vmo);
 
     if (status == MX_OK) {
         status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),

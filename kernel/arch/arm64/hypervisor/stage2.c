@@ -9,6 +9,7 @@
 #include "kernel/arch/arm64/cache.h"
 #include "kernel/arch/arm64/cpu_features.h"
 #include "kernel/arch/arm64/hypervisor/hypervisor_features.h"
+#include "kernel/arch/arm64/portable/page_entry.h"
 #include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/regs/hypervisor.h"
 #include "kernel/arch/arm64/regs/paging.h"
@@ -166,24 +167,16 @@ static void guest_flush(const struct arch_aspace *aspace, uint64_t addr, uint64_
 // --- entries
 // --------------------------------------------------------------------------------------
 
-static uint64_t guest_leaf(paddr_t page, uint32_t options, bool is_device)
+static uint64_t guest_leaf(paddr_t page, uint32_t options, enum memory_type memory)
 {
-    uint64_t entry = page.raw | PTE_VALID | PTE_AF | PTE_SH_INNER;
-
-    entry |= options & MX_MAP_READ ? S2_READ : 0;
-    entry |= options & MX_MAP_WRITE ? S2_WRITE : 0;
-    entry |= options & MX_MAP_EXECUTE && !is_device ? 0 : S2_NO_EXECUTE;
-    if (is_device)
-        return entry | S2_DEVICE_NGNRE;
-    if (hypervisor_features.has_fwb)
-        return entry | S2_NORMAL_FWB;
-    return entry | (options & MX_MAP_COHERENT ? S2_UNCACHED : S2_NORMAL_WB);
+    return stage2_entry_make(page, options, memory, hypervisor_features.has_fwb);
 }
 
 // Before the guest sees it: what others wrote is in memory and known to instruction fetches.
-static void guest_prepare(paddr_t page, uint64_t size_bytes, uint32_t options, bool is_device)
+static void guest_prepare(paddr_t page, uint64_t size_bytes, uint32_t options,
+                          enum memory_type memory)
 {
-    if (is_device)
+    if (memory != MEMORY_CACHED)
         return;
     if (!hypervisor_features.has_fwb)
         cache_clean_and_invalidate(arch_phys_to_virt(page), size_bytes);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arch/aspace_state.h>
+#include <arch/memory_type.h>
 
 #include "kernel/lib/types.h"
 
@@ -31,11 +32,13 @@ MX_MUST_CHECK mx_status_t arch_aspace_init(struct arch_aspace *aspace, bool is_g
 // Frees the tables. Not active on any CPU.
 void arch_aspace_destroy(struct arch_aspace *aspace);
 
-// Shows 2^order pages at `addr`, both naturally aligned, with MX_MAP_READ/WRITE/EXECUTE/COHERENT of `options`; replaces what is there
-// (and then makes sure that no CPU uses the old entry). NO_MEMORY for tables. Orders: 0, 9 and 18.
-// Any of the following: interrupts enabled, no spinlock held.
+// Shows 2^order pages at `addr`, both naturally aligned, with MX_MAP_READ/WRITE/EXECUTE/COHERENT of
+// `options` (COHERENT: of cached memory); replaces what is there (and then makes sure that no CPU
+// uses the old entry). NO_MEMORY for tables. Orders: 0, 9 and 18. Any of the following: interrupts
+// enabled, no spinlock held.
 MX_MUST_CHECK mx_status_t arch_aspace_map(struct arch_aspace *aspace, uint64_t addr, paddr_t page,
-                                          unsigned order, uint32_t options, bool is_device);
+                                          unsigned order, uint32_t options,
+                                          enum memory_type memory);
 // Removes a page-aligned range; where a large page reaches beyond it, the whole large page goes (it faults in again). On
 // return no CPU uses the old entries, guests included.
 void arch_aspace_unmap(struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes);

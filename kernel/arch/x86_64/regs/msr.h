@@ -46,6 +46,13 @@
 #define APIC_BASE_ENABLE  REG_BIT(11)
 #define APIC_BASE_ADDRESS 0x000ffffffffff000
 
+// The page-attribute table, a type in each byte. Entries 0 and 3 are those of a reset, write-back
+// and uncached, by which all else is mapped; 1 is write-combining in the place of write-through.
+#define PAT_TYPE_UNCACHED  0x00
+#define PAT_TYPE_COMBINING 0x01
+#define PAT_TYPE_WRITEBACK 0x06
+#define PAT_VALUE          0x0007040600070106
+
 #define VM_CR_SVM_LOCK    REG_BIT(3)
 #define VM_CR_SVM_DISABLE REG_BIT(4)
 

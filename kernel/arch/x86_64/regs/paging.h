@@ -15,6 +15,11 @@
 #define PTE_PS  REG_BIT(7) // a large page, in levels 2 and 3
 #define PTE_G   REG_BIT(8)
 
+// Memory types: PWT and PCD choose an entry of PAT_VALUE (regs/msr.h).
+#define PTE_CACHED   0
+#define PTE_COMBINED PTE_PWT
+#define PTE_UNCACHED (PTE_PCD | PTE_PWT)
+
 #define PT_ENTRIES     512
 #define PT_ENTRY_SHIFT 9
 

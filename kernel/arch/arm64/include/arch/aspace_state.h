@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <arch/memory_type.h>
+
 #include "kernel/core/spinlock.h"
 #include "kernel/lib/types.h"
 
@@ -18,9 +20,9 @@ struct job;
 struct arm64_table_format {
     // What an entry of the level (1: a page) says for memory at `page` with MX_MAP_* of `options`;
     // PTE_TABLE is not in it.
-    uint64_t (*leaf)(paddr_t page, uint32_t options, bool is_device);
+    uint64_t (*leaf)(paddr_t page, uint32_t options, enum memory_type memory);
     // Before memory is shown: caches.
-    void (*prepare)(paddr_t page, uint64_t size_bytes, uint32_t options, bool is_device);
+    void (*prepare)(paddr_t page, uint64_t size_bytes, uint32_t options, enum memory_type memory);
     // Makes all CPUs forget what they know of the range; with `has_tables`, also of the tables that
     // led there. The change of the tables is visible to walks (DSB) already. Waits until it is so.
     void (*flush)(const struct arch_aspace *aspace, uint64_t addr, uint64_t size_bytes,
