@@ -184,18 +184,24 @@ static mx_status_t read_efi_map(const struct zbi_item *item, struct zbi_machine 
     return MX_OK;
 }
 
+// Run-time services map other types as well, most often devices (PCI's configuration space on many
+// machines).
 static enum zbi_memory_kind efi_kind(const struct zbi_efi_memory *entry)
 {
-    if (entry->attributes & ZBI_EFI_ATTRIBUTE_RUNTIME)
-        return ZBI_MEMORY_RUNTIME;
+    bool is_runtime = (entry->attributes & ZBI_EFI_ATTRIBUTE_RUNTIME) != 0;
+
     switch (entry->type) {
+    case ZBI_EFI_RUNTIME_CODE:
+    case ZBI_EFI_RUNTIME_DATA:
+        return ZBI_MEMORY_RUNTIME;
     case ZBI_EFI_LOADER_CODE:
     case ZBI_EFI_LOADER_DATA:
     case ZBI_EFI_BOOT_SERVICES_CODE:
     case ZBI_EFI_BOOT_SERVICES_DATA:
     case ZBI_EFI_CONVENTIONAL:
-        return entry->attributes & ZBI_EFI_ATTRIBUTE_WRITE_BACK ? ZBI_MEMORY_RAM
-                                                                : ZBI_MEMORY_RESERVED;
+        if (is_runtime || !(entry->attributes & ZBI_EFI_ATTRIBUTE_WRITE_BACK))
+            return ZBI_MEMORY_RESERVED;
+        return ZBI_MEMORY_RAM;
     default:
         return ZBI_MEMORY_RESERVED;
     }

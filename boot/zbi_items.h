@@ -152,7 +152,7 @@ MX_MUST_CHECK mx_status_t zbi_read_machine(const void *data, size_t size_bytes,
 enum zbi_memory_kind {
     ZBI_MEMORY_RAM,      // free once the kernel runs
     ZBI_MEMORY_RESERVED, // to be left alone
-    ZBI_MEMORY_RUNTIME,  // EFI run-time services: to be left alone, and mapped to call them
+    ZBI_MEMORY_RUNTIME,  // code and data of EFI's run-time services, which stay theirs
 };
 
 struct zbi_memory_range {

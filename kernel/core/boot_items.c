@@ -50,8 +50,10 @@ bool boot_items_add_memory(const struct boot_items *items)
     }
     for (size_t i = 0; i < count; i++) {
         struct zbi_memory_range range = zbi_memory_at(&items->machine, i);
-        if (range.kind != ZBI_MEMORY_RAM)
+        if (range.kind == ZBI_MEMORY_RESERVED)
             boot_memory_remove_ram(range.base, range.size_bytes);
+        else if (range.kind == ZBI_MEMORY_RUNTIME)
+            boot_memory_leave_to_firmware(range.base, range.size_bytes);
     }
     return count != 0;
 }

@@ -1,5 +1,5 @@
-// Range arithmetic for start-up; see boot_memory.h. Two lists: RAM, and RAM that is free. Removing
-// from a list may split a range.
+// Range arithmetic for start-up; see boot_memory.h. Three lists: RAM, RAM that is free, and memory
+// that stays firmware's. Removing from a list may split a range.
 #include "kernel/memory/boot_memory.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@ struct range_list {
     size_t count;
 };
 
-static struct range_list ram, free_ram;
+static struct range_list ram, free_ram, firmware;
 
 static void list_insert(struct range_list *list, size_t at, uint64_t base, uint64_t size_bytes)
 {
@@ -106,6 +106,15 @@ void boot_memory_remove_ram(uint64_t base, uint64_t size_bytes)
     list_remove_range(&free_ram, align_down(base, PAGE_SIZE), align_up(end, PAGE_SIZE));
 }
 
+void boot_memory_leave_to_firmware(uint64_t base, uint64_t size_bytes)
+{
+    uint64_t end;
+
+    boot_memory_remove_ram(base, size_bytes);
+    if (clip(&base, &end, size_bytes) && base < end)
+        list_add_range(&firmware, align_down(base, PAGE_SIZE), align_up(end, PAGE_SIZE));
+}
+
 void boot_memory_reserve(uint64_t base, uint64_t size_bytes)
 {
     uint64_t end;
@@ -123,6 +132,24 @@ bool boot_memory_is_ram(uint64_t base, uint64_t size_bytes)
             return true;
     }
     return size_bytes == 0;
+}
+
+static bool list_touches(const struct range_list *list, uint64_t base, uint64_t end)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct memory_range *range = &list->ranges[i];
+        if (range->base < end && base < range->base + range->size_bytes)
+            return true;
+    }
+    return false;
+}
+
+bool boot_memory_touches_memory(uint64_t base, uint64_t size_bytes)
+{
+    uint64_t end;
+
+    return clip(&base, &end, size_bytes) && size_bytes != 0 &&
+           (list_touches(&ram, base, end) || list_touches(&firmware, base, end));
 }
 
 size_t boot_memory_ram(const struct memory_range **ranges)

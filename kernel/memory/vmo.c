@@ -6,6 +6,7 @@
 
 #include "kernel/lib/string.h"
 #include "kernel/memory/aspace.h"
+#include "kernel/memory/boot_memory.h"
 #include "kernel/memory/phys.h"
 #include "kernel/memory/user_copy.h"
 #include "kernel/object/dma.h"
@@ -106,6 +107,9 @@ mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes, enum memory_t
     // Guests' memory reaches as far as the machine's. Beyond, a page-table entry would not hold the address.
     if (!range_is_within(base.raw, size_bytes, arch_aspace_guest_limit()))
         return MX_ERR_OUT_OF_RANGE;
+    // Whoever has the authority over devices has none over memory that others have.
+    if (boot_memory_touches_memory(base.raw, size_bytes))
+        return MX_ERR_NOT_SUPPORTED;
     mx_status_t status = create_at(VMO_PHYSICAL, NULL, base, size_bytes, out);
     if (status == MX_OK)
         (*out)->memory = memory;

@@ -51,6 +51,7 @@ struct vmo {
 
 // Every creator returns an object with one reference. `job` is charged for the pages.
 MUST_CHECK mx_status_t vmo_create(struct job *job, uint64_t size_bytes, struct vmo **out);
+// NOT_SUPPORTED: some of it is RAM, or memory that firmware still uses.
 MUST_CHECK mx_status_t vmo_create_physical(paddr_t base, uint64_t size_bytes,
                                            enum memory_type memory, struct vmo **out);
 MUST_CHECK mx_status_t vmo_create_contiguous(struct job *job, uint64_t size_bytes, struct vmo **out);

@@ -265,6 +265,35 @@ TEST(combined_writes_arrive_in_a_display)
     EXPECT_OK(mx_aspace_unmap(own_aspace(), device, bytes));
 }
 
+// As if firmware had left the registers there.
+TEST(a_device_whose_registers_lie_over_memory_is_not_handed_out)
+{
+    static struct pci_host other;
+    const struct pci_function *function;
+    struct pci_grant grant;
+    struct pci_config config;
+    mx_handle_t vmo;
+    uint64_t ram;
+    const char *what = NULL;
+
+    ASSERT_TRUE(open_host() && (function = find_edu(false)) != NULL);
+    ASSERT_OK(mx_vmo_create_contiguous(authority.memory, 1 << 20, &vmo, &ram)); // its size
+    ASSERT_TRUE(ram < UINT32_MAX);
+    pci_host_open_config(&host, function, &config);
+    config.write(config.context, 4, 0); // no answer to addresses
+    config.write(config.context, 16, (uint32_t)ram);
+    ASSERT_OK(pci_host_open(&authority, &host.info, is_known, &other));
+    const struct pci_function *same = &other.scan.functions[function - host.scan.functions];
+    EXPECT_EQ(same->bars[0].base, ram);
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                  pci_grant_function(&authority, &other, same, &grant, &what));
+    EXPECT_STR_EQ(what, "its registers lie over memory");
+    EXPECT_EQ(config.read(config.context, 4) & 7, 0u);
+    config.write(config.context, 16, (uint32_t)function->bars[0].base);
+    pci_show_registers(&config);
+    close_handle(vmo);
+}
+
 TEST(messages_need_their_resource)
 {
     struct mx_interrupt_message message;

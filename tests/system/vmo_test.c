@@ -375,3 +375,18 @@ TEST(physical_and_contiguous_memory_need_a_resource)
     close_handle(mmio);
     close_handle(event);
 }
+
+TEST(physical_memory_is_never_ram)
+{
+    mx_handle_t vmo, other, mmio;
+    uint64_t paddr;
+
+    ASSERT_OK(mx_resource_create(root_resource(), MX_RESOURCE_MMIO, 0, UINT64_MAX, &mmio));
+    ASSERT_OK(mx_vmo_create_contiguous(mmio, PAGE * 8, &vmo, &paddr));
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, mx_vmo_create_physical(mmio, 0, paddr, PAGE, &other));
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED,
+                  mx_vmo_create_physical(mmio, 0, 0, paddr + PAGE * 8, &other));
+    close_handle(vmo);
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED, mx_vmo_create_physical(mmio, 0, paddr, PAGE, &other));
+    close_handle(mmio);
+}

@@ -21,7 +21,7 @@ void *arch_phys_to_virt(paddr_t address)
 
 static void start_over(void)
 {
-    ram.count = free_ram.count = handed_out_count = 0;
+    ram.count = free_ram.count = firmware.count = handed_out_count = 0;
 }
 
 static void expect_range(struct memory_range range, uint64_t base, uint64_t end)
@@ -70,6 +70,29 @@ TEST(what_lies_in_ram_is_told_from_what_does_not)
     EXPECT_FALSE(boot_memory_is_ram(0x2000, 0x4000));
     EXPECT_FALSE(boot_memory_is_ram(0x5000, UINT64_MAX));
     EXPECT_FALSE(boot_memory_is_ram(0x4000, 1));
+}
+
+TEST(memory_of_any_kind_is_told_from_devices)
+{
+    start_over();
+    boot_memory_add_ram(0x100000, 0x300000);
+    boot_memory_reserve(0x200000, 0x1000);
+    boot_memory_remove_ram(0x280000, 0x1000);
+    boot_memory_leave_to_firmware(0x300800, 0x1000);
+    boot_memory_leave_to_firmware(0x800000, 0);
+    EXPECT_FALSE(boot_memory_is_ram(0x300000, 1));
+    EXPECT_TRUE(boot_memory_touches_memory(0x100000, 1));
+    EXPECT_TRUE(boot_memory_touches_memory(0x200000, 0x1000));
+    EXPECT_TRUE(boot_memory_touches_memory(0x300000, 0x1000));
+    EXPECT_TRUE(boot_memory_touches_memory(0x301fff, 1));
+    EXPECT_TRUE(boot_memory_touches_memory(0x3ff000, 0x10000));
+    EXPECT_TRUE(boot_memory_touches_memory(0x1000, UINT64_MAX));
+    EXPECT_FALSE(boot_memory_touches_memory(0x280000, 0x1000));
+    EXPECT_FALSE(boot_memory_touches_memory(0xff000, 0x1000));
+    EXPECT_FALSE(boot_memory_touches_memory(0x400000, UINT64_MAX));
+    EXPECT_FALSE(boot_memory_touches_memory(0x100000, 0));
+    EXPECT_FALSE(boot_memory_touches_memory(0x800000, 0x1000));
+    EXPECT_FALSE(boot_memory_touches_memory(PHYSICAL_LIMIT, 0x1000));
 }
 
 TEST(reserving_splits_what_is_free_but_not_ram)

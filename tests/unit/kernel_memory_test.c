@@ -152,6 +152,21 @@ PROCESS_TEST(device_memory_is_mapped_as_whoever_made_the_object_said)
     EXPECT_OK(mx_handle_close(resource));
 }
 
+PROCESS_TEST(ram_is_no_device)
+{
+    mx_handle_t resource, vmo;
+
+    ASSERT_OK(mx_resource_create(env.root_resource, MX_RESOURCE_MMIO, 0, UINT64_MAX, &resource));
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED,
+                  mx_vmo_create_physical(resource, 0, HOST_RAM_BYTES / 2, PAGE_SIZE, &vmo));
+    EXPECT_STATUS(MX_ERR_NOT_SUPPORTED,
+                  mx_vmo_create_physical(resource, MX_VMO_PHYSICAL_COMBINED,
+                                         HOST_RAM_BYTES - PAGE_SIZE, 2 * PAGE_SIZE, &vmo));
+    ASSERT_OK(mx_vmo_create_physical(resource, 0, HOST_RAM_BYTES, PAGE_SIZE, &vmo));
+    EXPECT_OK(mx_handle_close(vmo));
+    EXPECT_OK(mx_handle_close(resource));
+}
+
 PROCESS_TEST(vmo_decommit_of_part_of_a_large_block_zeroes_it)
 {
     mx_handle_t vmo;

@@ -147,13 +147,15 @@ TEST(zbi_items_read_an_e820_table)
                    "a range of the E820 table wraps around");
 }
 
+#define EFI_MMIO 11 // EfiMemoryMappedIO
+
 // A map with descriptors of 48 bytes, as firmware has them.
 struct efi_map {
     uint64_t entry_bytes;
     struct {
         struct zbi_efi_memory memory;
         uint64_t more;
-    } entries[4];
+    } entries[6];
 };
 
 TEST(zbi_items_read_an_efi_memory_map)
@@ -165,14 +167,16 @@ TEST(zbi_items_read_an_efi_memory_map)
         .entries = {{{ZBI_EFI_CONVENTIONAL, 0, 0x1000, 0, 2, wb}, 7},
                     {{ZBI_EFI_RUNTIME_DATA, 0, 0x3000, 0, 1, wb | ZBI_EFI_ATTRIBUTE_RUNTIME}, 7},
                     {{ZBI_EFI_BOOT_SERVICES_CODE, 0, 0x4000, 0, 1, wb}, 7},
-                    {{ZBI_EFI_CONVENTIONAL, 0, 0x5000, 0, 1, 1}, 7}},
+                    {{ZBI_EFI_CONVENTIONAL, 0, 0x5000, 0, 1, 1}, 7},
+                    {{EFI_MMIO, 0, 0xb0000000, 0, 1, 1 | ZBI_EFI_ATTRIBUTE_RUNTIME}, 7},
+                    {{ZBI_EFI_CONVENTIONAL, 0, 0x6000, 0, 1, wb | ZBI_EFI_ATTRIBUTE_RUNTIME}, 7}},
     };
 
     begin();
     add(ZBI_TYPE_EFI_MEMORY_MAP, 0, &map, sizeof map);
     add(ZBI_TYPE_E820_TABLE, 0, &e820, sizeof e820);
     ASSERT_OK(read_machine());
-    ASSERT_EQ(zbi_memory_count(&machine), 4u);
+    ASSERT_EQ(zbi_memory_count(&machine), 6u);
     EXPECT_EQ(zbi_memory_at(&machine, 0).base, 0x1000u);
     EXPECT_EQ(zbi_memory_at(&machine, 0).size_bytes, 0x2000u);
     EXPECT_EQ(zbi_memory_at(&machine, 0).kind, ZBI_MEMORY_RAM);
@@ -180,6 +184,9 @@ TEST(zbi_items_read_an_efi_memory_map)
     EXPECT_EQ(zbi_memory_at(&machine, 2).kind, ZBI_MEMORY_RAM);
     // Not cacheable.
     EXPECT_EQ(zbi_memory_at(&machine, 3).kind, ZBI_MEMORY_RESERVED);
+    // A device that run-time services use is a device.
+    EXPECT_EQ(zbi_memory_at(&machine, 4).kind, ZBI_MEMORY_RESERVED);
+    EXPECT_EQ(zbi_memory_at(&machine, 5).kind, ZBI_MEMORY_RESERVED);
 }
 
 TEST(zbi_items_check_an_efi_memory_map)

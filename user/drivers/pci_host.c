@@ -34,11 +34,23 @@ static void open_config(void *context, uint8_t bus, uint8_t slot, struct pci_con
                                (void *)(uintptr_t)(host->ecam + config_offset(host, bus, slot))};
 }
 
+void pci_host_open_config(struct pci_host *host, const struct pci_function *function,
+                          struct pci_config *out)
+{
+    open_config(host, function->bus, function->slot, out);
+}
+
 static bool is_wanted(void *context, const struct pci_header *header)
 {
     const struct pci_host *host = context;
 
     return host->is_wanted(header);
+}
+
+// What a BAR's registers take of memory objects.
+static uint64_t page_bytes(const struct pci_bar *bar)
+{
+    return bar->size_bytes < MX_PAGE_SIZE ? MX_PAGE_SIZE : bar->size_bytes;
 }
 
 static mx_status_t map_physical(const struct pci_authority *authority, uint64_t base,
@@ -56,6 +68,35 @@ static mx_status_t map_physical(const struct pci_authority *authority, uint64_t 
     return status;
 }
 
+// The kernel knows what is memory. Firmware's addresses may be wrong, and the device's own word is
+// all there is for the size.
+static bool lies_over_memory(const struct pci_authority *authority, const struct pci_host *host,
+                             const struct pci_bar *bar)
+{
+    uint64_t base = pci_cpu_address(&host->info, bar->base);
+    mx_handle_t vmo;
+
+    if (bar->kind < PCI_BAR_MEMORY32 || bar->base == 0)
+        return false;
+    mx_status_t status = mx_vmo_create_physical(
+        authority->memory, 0, base & ~(uint64_t)(MX_PAGE_SIZE - 1), page_bytes(bar), &vmo);
+    if (status == MX_OK)
+        handle_close(vmo);
+    return status == MX_ERR_NOT_SUPPORTED;
+}
+
+static void refuse_memory(const struct pci_authority *authority, struct pci_host *host)
+{
+    for (uint32_t i = 0; i < host->scan.count; i++) {
+        struct pci_function *function = &host->scan.functions[i];
+
+        for (uint32_t j = 0; function->is_wanted && j < PCI_BAR_COUNT; j++) {
+            if (lies_over_memory(authority, host, &function->bars[j]))
+                function->refusal = "its registers lie over memory";
+        }
+    }
+}
+
 // All at once and for good: while drivers run, addresses come and go nowhere. An emulator (QEMU
 // 7.2) crashes when they do while another CPU accesses a device.
 static void show_registers(struct pci_host *host)
@@ -64,9 +105,9 @@ static void show_registers(struct pci_host *host)
         const struct pci_function *function = &host->scan.functions[i];
         struct pci_config config;
 
-        if (!function->is_wanted)
+        if (!function->is_wanted || function->refusal)
             continue;
-        open_config(host, function->bus, function->slot, &config);
+        pci_host_open_config(host, function, &config);
         pci_show_registers(&config);
     }
 }
@@ -86,6 +127,7 @@ mx_status_t pci_host_open(const struct pci_authority *authority,
         return status;
     host->ecam = (volatile uint8_t *)(uintptr_t)address;
     pci_scan(&access, info, &host->scan);
+    refuse_memory(authority, host);
     show_registers(host);
     return MX_OK;
 }
@@ -99,7 +141,7 @@ static mx_status_t grant_bars(const struct pci_authority *authority, const struc
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
         const struct pci_bar *bar = &function->bars[i];
         uint64_t base = pci_cpu_address(&host->info, bar->base);
-        uint64_t size = bar->size_bytes < MX_PAGE_SIZE ? MX_PAGE_SIZE : bar->size_bytes;
+        uint64_t size = page_bytes(bar);
 
         // Registers that share their page with somebody else's are not handed out.
         if (bar->kind < PCI_BAR_MEMORY32 || bar->base == 0 || base % MX_PAGE_SIZE != 0)
@@ -184,7 +226,10 @@ mx_status_t pci_grant_function(const struct pci_authority *authority, struct pci
     struct pci_config config;
 
     memset(grant, 0, sizeof(*grant));
-    open_config(host, function->bus, function->slot, &config);
+    *what = function->refusal;
+    if (function->refusal)
+        return MX_ERR_ACCESS_DENIED;
+    pci_host_open_config(host, function, &config);
     snprintf(grant->device.name, sizeof(grant->device.name), "%04x:%02x:%02x.%u",
              host->info.segment & 0xffffu, function->bus, function->slot >> 3, function->slot & 7u);
     *what = "its registers";
@@ -209,7 +254,7 @@ void pci_revoke_function(struct pci_host *host, const struct pci_function *funct
 {
     struct pci_config config;
 
-    open_config(host, function->bus, function->slot, &config);
+    pci_host_open_config(host, function, &config);
     pci_disable(&config);
     // The write has arrived when the read is answered.
     (void)pci_read16(&config, 0);

@@ -20,11 +20,15 @@ struct pci_authority {
 };
 
 // Maps configuration space and looks for functions; those that are `wanted` answer to their
-// addresses and do nothing else.
+// addresses and do nothing else. Those that cannot be handed out do not even that.
 MX_MUST_CHECK mx_status_t pci_host_open(const struct pci_authority *authority,
                                         const struct mx_info_pci_host *info,
                                         bool (*wanted)(const struct pci_header *header),
                                         struct pci_host *host);
+
+// Configuration space of a function that the scan found.
+void pci_host_open_config(struct pci_host *host, const struct pci_function *function,
+                          struct pci_config *out);
 
 // A function that is in use.
 struct pci_grant {
@@ -33,7 +37,7 @@ struct pci_grant {
     mx_handle_t dma;             // stays: keeps the memory until the device is off
 };
 // Makes what a driver gets, sets the interrupt up and switches the function on. On failure nothing
-// is left, and *what says in which step.
+// is left, and *what says in which step, or why the function is refused.
 MX_MUST_CHECK mx_status_t pci_grant_function(const struct pci_authority *authority,
                                              struct pci_host *host,
                                              const struct pci_function *function,

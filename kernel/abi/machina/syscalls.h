@@ -140,7 +140,8 @@ mx_status_t mx_nanosleep(mx_time_t deadline);
 MX_MUST_CHECK mx_status_t mx_vmo_create(uint64_t size_bytes, mx_handle_t *out);
 // Device memory, mapped past the caches; `options`: MX_VMO_PHYSICAL_COMBINED. Needs a
 // MX_RESOURCE_MMIO resource that covers the range. INVALID_ARGS: not whole pages, or unknown
-// options. OUT_OF_RANGE: beyond the machine's physical addresses.
+// options. OUT_OF_RANGE: beyond the machine's physical addresses. NOT_SUPPORTED: some of it is RAM,
+// whoever has it, or memory of firmware's run-time services.
 MX_MUST_CHECK mx_status_t mx_vmo_create_physical(mx_handle_t resource, uint32_t options,
                                                  uint64_t paddr, uint64_t size_bytes,
                                                  mx_handle_t *out);

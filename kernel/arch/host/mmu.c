@@ -12,6 +12,7 @@
 
 #include "kernel/arch/host/host_interrupts.h"
 #include "kernel/core/log.h"
+#include "kernel/memory/boot_memory.h"
 #include "kernel/memory/phys.h"
 #include "kernel/object/process.h"
 
@@ -52,6 +53,7 @@ void host_memory_init(void)
     ram = at;
     // Two ranges with a hole, neither ending on a large boundary, as real machines have them.
     uint64_t hole = HOST_RAM_BYTES / 2 - 3 * PAGE_SIZE, behind = HOST_RAM_BYTES / 2 + 5 * PAGE_SIZE;
+    boot_memory_add_ram(0, HOST_RAM_BYTES);
     phys_add_range(PADDR(FIRST_ADDRESS), hole - FIRST_ADDRESS);
     phys_add_range(PADDR(behind), HOST_RAM_BYTES - behind);
 }

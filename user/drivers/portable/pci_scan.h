@@ -16,6 +16,7 @@ struct pci_function {
     uint8_t bus, slot; // slot: device << 3 | function
     struct pci_header header;
     bool is_wanted;
+    const char *refusal;                // why a wanted one cannot be handed out; NULL: it can
     struct pci_bar bars[PCI_BAR_COUNT]; // of a wanted one; size 0 where no address was to be had
 };
 
