@@ -39,6 +39,25 @@ static bool is_wanted(void *context, const struct pci_header *header)
     return header->device % 2 != 0;
 }
 
+// Nothing of `other` begins in a page of what is handed out of `function`.
+static void check_pages(const struct pci_function *function, const struct pci_function *other)
+{
+    if (!function->is_wanted || function->refusal || !other->is_wanted ||
+        (function->bus == other->bus && function->slot == other->slot))
+        return;
+    for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
+        const struct pci_bar *bar = &function->bars[i];
+        uint64_t first = bar->base / 4096, last = (bar->base + (bar->size_bytes - 1)) / 4096;
+
+        for (uint32_t j = 0; j < PCI_BAR_COUNT; j++) {
+            uint64_t page = other->bars[j].base / 4096;
+            assert(bar->kind < PCI_BAR_MEMORY32 || bar->base == 0 ||
+                   other->bars[j].kind < PCI_BAR_MEMORY32 || other->bars[j].base == 0 ||
+                   page < first || page > last);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct pci_scan scan;
@@ -53,6 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at = 0;
     pci_scan(&access, &host, &scan);
     assert(scan.count <= PCI_FUNCTIONS_MAX);
+    for (uint32_t i = 0; i < scan.count; i++) {
+        for (uint32_t j = 0; j < scan.count; j++)
+            check_pages(&scan.functions[i], &scan.functions[j]);
+    }
     open_any(NULL, 0, 0, &config);
     for (uint32_t i = 0; i < scan.count; i++) {
         const struct pci_function *function = &scan.functions[i];

@@ -127,7 +127,7 @@ class Machina:
 SYSTEM_TEST_MACHINES = {
     'device_test': (' machina.devices=no',
                     ['-device', 'edu,dma_mask=0xffffffffffffffff', '-device', 'pcie-root-port,id=bridge0,chassis=1,slot=1',
-                     '-device', 'edu,bus=bridge0', '-device', 'bochs-display']),
+                     '-device', 'edu,bus=bridge0', '-device', 'bochs-display', '-device', 'sdhci-pci', '-device', 'sdhci-pci']),
 }
 
 

@@ -11,6 +11,9 @@
 #include "user/drivers/pci_host.h"
 
 #define DISPLAY_DEVICE 0x1111
+#define SDHCI_VENDOR   0x1b36
+#define SDHCI_DEVICE   0x0007
+#define SDHCI_BYTES    0x100u
 
 #define EDU_VENDOR   0x1234
 #define EDU_DEVICE   0x11e8
@@ -39,8 +42,9 @@ static struct pci_authority authority;
 
 static bool is_known(const struct pci_header *header)
 {
-    return header->vendor == EDU_VENDOR &&
-           (header->device == EDU_DEVICE || header->device == DISPLAY_DEVICE);
+    return (header->vendor == EDU_VENDOR &&
+            (header->device == EDU_DEVICE || header->device == DISPLAY_DEVICE)) ||
+           (header->vendor == SDHCI_VENDOR && header->device == SDHCI_DEVICE);
 }
 
 static mx_handle_t make(uint32_t kind, uint64_t base, uint64_t size)
@@ -292,6 +296,52 @@ TEST(a_device_whose_registers_lie_over_memory_is_not_handed_out)
     config.write(config.context, 16, (uint32_t)function->bars[0].base);
     pci_show_registers(&config);
     close_handle(vmo);
+}
+
+// Which of two, by their order.
+static const struct pci_function *find_sdhci(const struct pci_host *in, uint32_t which)
+{
+    for (uint32_t i = 0; i < in->scan.count; i++) {
+        const struct pci_function *function = &in->scan.functions[i];
+        if (function->header.device == SDHCI_DEVICE && which-- == 0)
+            return function;
+    }
+    return NULL;
+}
+
+// As if firmware had put the second's in the page of the first's.
+TEST(small_registers_have_their_page_to_themselves)
+{
+    static struct pci_host other;
+    const struct pci_function *first, *second;
+    const char *what = NULL;
+    struct pci_grant grant;
+    struct pci_config config;
+
+    ASSERT_TRUE(open_host());
+    first = find_sdhci(&host, 0);
+    second = find_sdhci(&host, 1);
+    ASSERT_TRUE(first != NULL && second != NULL);
+    EXPECT_EQ(second->bars[0].size_bytes, SDHCI_BYTES);
+    EXPECT_EQ(second->bars[0].base % MX_PAGE_SIZE, 0u);
+    EXPECT_NE(first->bars[0].base, second->bars[0].base);
+    pci_host_open_config(&host, second, &config);
+    config.write(config.context, 4, 0); // no answer to addresses
+    config.write(config.context, 16, (uint32_t)first->bars[0].base + SDHCI_BYTES);
+    ASSERT_OK(pci_host_open(&authority, &host.info, is_known, &other));
+    second = find_sdhci(&other, 1);
+    if (host.info.memory32.size_bytes != 0) {
+        EXPECT_TRUE(second->refusal == NULL);
+        EXPECT_EQ(second->bars[0].base % MX_PAGE_SIZE, 0u);
+        EXPECT_NE(second->bars[0].base, first->bars[0].base);
+    } else {
+        EXPECT_STATUS(MX_ERR_ACCESS_DENIED,
+                      pci_grant_function(&authority, &other, second, &grant, &what));
+        EXPECT_TRUE(find_sdhci(&other, 0)->refusal != NULL);
+    }
+    config.write(config.context, 4, 0);
+    config.write(config.context, 16, (uint32_t)find_sdhci(&host, 1)->bars[0].base);
+    pci_show_registers(&config);
 }
 
 TEST(messages_need_their_resource)

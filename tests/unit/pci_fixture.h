@@ -6,7 +6,8 @@
 
 #include "user/drivers/portable/pci_scan.h"
 
-#define FAKE_FUNCTIONS_MAX 96
+#define FAKE_FUNCTIONS_MAX   200
+#define FAKE_UNWANTED_DEVICE 0xfade
 
 struct fake_function {
     uint8_t bus, slot;
@@ -69,8 +70,8 @@ static inline void fake_open(void *context, uint8_t bus, uint8_t slot, struct pc
 
 static inline bool fake_wanted(void *context, const struct pci_header *header)
 {
-    (void)context, (void)header;
-    return fake_is_wanted;
+    (void)context;
+    return fake_is_wanted && header->device != FAKE_UNWANTED_DEVICE;
 }
 
 static const struct pci_access fake_access = {.is_wanted = fake_wanted, .open = fake_open};

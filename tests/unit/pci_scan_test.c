@@ -209,6 +209,127 @@ TEST(nonsense_registers_count_as_none)
         EXPECT_EQ((int)scan.functions[0].bars[i].kind, (int)PCI_BAR_NONE);
 }
 
+// --- registers that are smaller than a page
+// -----------------------------------------------------------
+
+static struct fake_function *add_small(uint8_t bus, uint8_t slot, uint16_t device, uint32_t base)
+{
+    struct fake_function *function = add(bus, slot, 0x1af4, device);
+
+    fake_bar(function, 0, 0, 0x100);
+    function->words[4] |= base;
+    return function;
+}
+
+TEST(small_registers_get_pages_of_their_own)
+{
+    start();
+    add_small(0, 1 << 3, 1, 0x10000000);
+    add_small(0, 2 << 3, 2, 0x10000100);
+    add_small(0, 3 << 3, 3, 0x10001000); // in no company
+    run(&bare_host);
+    EXPECT_EQ(found(0, 1 << 3)->bars[0].base, 0x10002000u);
+    EXPECT_EQ(found(0, 2 << 3)->bars[0].base, 0x10003000u);
+    EXPECT_EQ(found(0, 3 << 3)->bars[0].base, 0x10001000u);
+    EXPECT_EQ(fake_functions[1].words[4], 0x10003000u);
+    EXPECT_FALSE(fake_functions[1].has_moved_while_shown);
+    for (uint32_t i = 0; i < scan.count; i++)
+        EXPECT_TRUE(scan.functions[i].refusal == NULL);
+}
+
+TEST(small_registers_are_refused_where_there_is_no_other_page)
+{
+    const struct mx_info_pci_host host = {.last_bus = 15}; // windows are not known
+
+    start();
+    add_small(0, 1 << 3, 1, 0x10000000);
+    add_small(0, 2 << 3, 2, 0x10000100);
+    add_small(0, 3 << 3, 3, 0x10001000);
+    run(&host);
+    EXPECT_STR_EQ(found(0, 1 << 3)->refusal,
+                  "its registers share a page with those of another device");
+    EXPECT_TRUE(found(0, 2 << 3)->refusal != NULL);
+    EXPECT_TRUE(found(0, 3 << 3)->refusal == NULL);
+    EXPECT_EQ(found(0, 1 << 3)->bars[0].base, 0x10000000u);
+}
+
+TEST(registers_of_functions_that_nobody_wants_and_of_bridges_count)
+{
+    const struct mx_info_pci_host host = {.last_bus = 15};
+
+    start();
+    add_small(0, 1 << 3, 1, 0x10000000);
+    add_small(0, 2 << 3, FAKE_UNWANTED_DEVICE, 0x10000800);
+    add_small(0, 3 << 3, 3, 0x10001000);
+    add_bridge(0, 4 << 3, 5)->words[4] = 0x10001c00;
+    add_small(5, 0, 4, 0x10002000);
+    add_small(0, 5 << 3, 5, 0x10002f00);
+    run(&host);
+    EXPECT_TRUE(found(0, 1 << 3)->refusal != NULL);
+    EXPECT_TRUE(found(0, 2 << 3)->refusal == NULL); // it is not asked for
+    EXPECT_TRUE(found(0, 3 << 3)->refusal != NULL);
+    EXPECT_TRUE(found(5, 0)->refusal != NULL);
+    EXPECT_TRUE(found(0, 5 << 3)->refusal != NULL);
+}
+
+TEST(registers_of_one_function_may_share_a_page)
+{
+    const struct mx_info_pci_host host = {.last_bus = 15};
+
+    start();
+    struct fake_function *function = add_small(0, 1 << 3, 1, 0x10000000);
+    fake_bar(function, 1, 0, 0x100);
+    function->words[5] |= 0x10000100;
+    run(&host);
+    EXPECT_TRUE(found(0, 1 << 3)->refusal == NULL);
+    EXPECT_EQ(found(0, 1 << 3)->bars[1].base, 0x10000100u);
+}
+
+TEST(a_device_that_claims_the_registers_of_others_is_refused)
+{
+    start();
+    struct fake_function *function = add(0, 1 << 3, 0x1af4, 1);
+    fake_bar(function, 0, 0, 0x1000000);
+    function->words[4] |= 0x10000000;
+    add_small(0, 2 << 3, 2, 0x10fff000);
+    run(&bare_host);
+    EXPECT_TRUE(found(0, 1 << 3)->refusal != NULL);
+}
+
+TEST(places_are_not_taken_from_what_bridges_of_firmware_pass_on)
+{
+    start();
+    struct fake_function *bridge = add_bridge(0, 1 << 3, 5);
+    bridge->words[8] = 0x10101000; // 0x10000000 to 0x101fffff
+    bridge->words[9] = 0x00010001; // 64 bits, with the next two
+    bridge->words[10] = 0x80;
+    bridge->words[11] = 0x80;
+    fake_bar(add(0, 2 << 3, 0x1af4, 1), 0, 0, 0x1000);
+    fake_bar(add(0, 3 << 3, 0x1af4, 2), 0, 4, 0x1000);
+    run(&bare_host);
+    EXPECT_EQ(found(0, 2 << 3)->bars[0].base, 0x10200000u);
+    EXPECT_EQ(found(0, 3 << 3)->bars[0].base, 0x8000100000u);
+}
+
+TEST(registers_that_nobody_could_note_are_taken_for_neighbours)
+{
+    const struct mx_info_pci_host host = {.last_bus = 15};
+
+    start();
+    add_small(0, 0, 1, 0x10000000)->words[3] = 0x80u << 16;
+    run(&host);
+    EXPECT_TRUE(found(0, 0)->refusal == NULL);
+    for (uint32_t slot = 1; slot <= PCI_PLACES_MAX / PCI_BAR_COUNT + 1; slot++) {
+        struct fake_function *function = add(0, (uint8_t)slot, 0x1af4, FAKE_UNWANTED_DEVICE);
+
+        function->words[3] = 0x80u << 16;
+        for (uint32_t bar = 0; bar < PCI_BAR_COUNT; bar++)
+            function->words[4 + bar] = 0x20000000;
+    }
+    run(&host);
+    EXPECT_TRUE(found(0, 0)->refusal != NULL);
+}
+
 // --- capabilities, messages
 // ---------------------------------------------------------------------------
 

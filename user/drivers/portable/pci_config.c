@@ -137,7 +137,7 @@ static uint64_t size_of(uint64_t mask, uint64_t width_mask)
     return size != 0 && (mask | (size - 1)) == width_mask ? size : 0;
 }
 
-static struct pci_bar base_of(const struct pci_config *config, uint32_t index)
+static struct pci_bar base_of(const struct pci_config *config, uint32_t index, uint32_t count)
 {
     uint32_t low = read32(config, REG_BARS + 4 * index), high;
 
@@ -145,17 +145,18 @@ static struct pci_bar base_of(const struct pci_config *config, uint32_t index)
         return (struct pci_bar){.kind = PCI_BAR_PORTS, .base = low & BAR_PORTS_ADDRESS};
     if ((low & BAR_TYPE_MASK) == BAR_TYPE_32)
         return (struct pci_bar){.kind = PCI_BAR_MEMORY32, .base = low & BAR_MEMORY_ADDRESS};
-    if ((low & BAR_TYPE_MASK) != BAR_TYPE_64 || index + 1 == PCI_BAR_COUNT)
+    if ((low & BAR_TYPE_MASK) != BAR_TYPE_64 || index + 1 == count)
         return (struct pci_bar){.kind = PCI_BAR_NONE};
     high = read32(config, REG_BARS + 4 * index + 4);
     return (struct pci_bar){.kind = PCI_BAR_MEMORY64,
                             .base = (low & BAR_MEMORY_ADDRESS) | (uint64_t)high << 32};
 }
 
-void pci_read_bases(const struct pci_config *config, struct pci_bar bars[PCI_BAR_COUNT])
+void pci_read_bases(const struct pci_config *config, uint32_t count,
+                    struct pci_bar bars[PCI_BAR_COUNT])
 {
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
-        bars[i] = base_of(config, i);
+        bars[i] = i < count ? base_of(config, i, count) : (struct pci_bar){.kind = PCI_BAR_NONE};
         if (bars[i].kind == PCI_BAR_MEMORY64)
             bars[++i] = (struct pci_bar){.kind = PCI_BAR_NONE};
     }
@@ -184,7 +185,7 @@ void pci_read_bars(const struct pci_config *config, struct pci_bar bars[PCI_BAR_
 {
     pci_disable(config);
     pci_write16(config, REG_COMMAND, pci_read16(config, REG_COMMAND) & (uint16_t)~COMMAND_MEMORY);
-    pci_read_bases(config, bars);
+    pci_read_bases(config, PCI_BAR_COUNT, bars);
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
         bars[i].size_bytes = measure(config, i, bars[i].kind);
         if (bars[i].size_bytes == 0)

@@ -53,8 +53,10 @@ bool pci_read_header(const struct pci_config *config, struct pci_header *out);
 // The offset of the first capability `id` behind `after` (0: from the start); 0: there is none.
 uint32_t pci_find_capability(const struct pci_config *config, uint8_t id, uint32_t after);
 
-// Kinds and addresses only, which changes nothing; sizes are 0.
-void pci_read_bases(const struct pci_config *config, struct pci_bar bars[PCI_BAR_COUNT]);
+// Kinds and addresses only, which changes nothing; sizes are 0. A bridge has PCI_BRIDGE_BAR_COUNT.
+#define PCI_BRIDGE_BAR_COUNT 2
+void pci_read_bases(const struct pci_config *config, uint32_t count,
+                    struct pci_bar bars[PCI_BAR_COUNT]);
 // Measures the registers with the function switched off, which it stays.
 void pci_read_bars(const struct pci_config *config, struct pci_bar bars[PCI_BAR_COUNT]);
 void pci_set_bar(const struct pci_config *config, uint32_t index, struct pci_bar *bar,

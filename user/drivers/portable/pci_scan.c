@@ -7,7 +7,8 @@
 #define REG_BUSES         0x18 // primary, secondary, subordinate bus, latency timer
 #define REG_MEMORY_WINDOW 0x20 // base and limit in units of 1 MiB
 #define REG_PREFETCH      0x24 // base and limit; closed when the base is above the limit
-#define REG_PREFETCH_HIGH 0x28
+#define REG_PREFETCH_HIGH 0x28 // of the base; then of the limit
+#define PREFETCH_IS_64    1u
 #define WINDOW_CLOSED     0x0000fff0u
 #define WINDOW_ALIGNMENT  ((uint64_t)1 << 20)
 
@@ -17,6 +18,8 @@
 #define DEPTH_MAX      8 // bridges behind bridges
 
 #define PAGE_BYTES 4096 // registers of different functions do not share a page
+
+static const char shares_pages[] = "its registers share a page with those of another device";
 
 // What is left of a window.
 struct space {
@@ -62,44 +65,126 @@ static void reserve(struct space *space, uint64_t base, uint64_t size)
         space->next = base + size;
 }
 
+static void reserve_both(struct scanner *scanner, uint64_t base, uint64_t size)
+{
+    reserve(&scanner->memory32, base, size);
+    reserve(&scanner->memory64, base, size);
+}
+
+static bool has_place(const struct pci_bar *bar)
+{
+    return bar->kind >= PCI_BAR_MEMORY32 && bar->base != 0;
+}
+
+static void record_places(struct scanner *scanner, uint16_t function,
+                          const struct pci_bar bars[PCI_BAR_COUNT])
+{
+    struct pci_places *places = scanner->is_placing ? &scanner->out->after : &scanner->out->before;
+
+    for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
+        if (!has_place(&bars[i]))
+            continue;
+        if (places->count == PCI_PLACES_MAX) {
+            places->has_more = true;
+            return;
+        }
+        places->places[places->count].base = bars[i].base;
+        places->places[places->count++].function = function;
+    }
+}
+
+// Whether somebody else's registers begin in the pages of these.
+static bool shares_with_others(const struct pci_places *places, uint16_t function,
+                               const struct pci_bar *bar)
+{
+    uint64_t base = bar->base & ~(uint64_t)(PAGE_BYTES - 1),
+             size = bar->size_bytes < PAGE_BYTES ? PAGE_BYTES : bar->size_bytes;
+
+    for (uint32_t i = 0; i < places->count; i++) {
+        if (places->places[i].function != function && places->places[i].base >= base &&
+            places->places[i].base - base < size)
+            return true;
+    }
+    return places->has_more;
+}
+
 // Registers are aligned to their size.
-static void reserve_unmeasured(struct scanner *scanner, const struct pci_config *config)
+static void reserve_unmeasured(struct scanner *scanner, const struct pci_config *config,
+                               uint16_t function, uint32_t bar_count)
 {
     struct pci_bar bars[PCI_BAR_COUNT];
 
-    pci_read_bases(config, bars);
+    pci_read_bases(config, bar_count, bars);
+    record_places(scanner, function, bars);
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++) {
-        if (bars[i].kind < PCI_BAR_MEMORY32)
-            continue;
-        reserve(&scanner->memory32, bars[i].base, bars[i].base & -bars[i].base);
-        reserve(&scanner->memory64, bars[i].base, bars[i].base & -bars[i].base);
+        if (has_place(&bars[i]))
+            reserve_both(scanner, bars[i].base, bars[i].base & -bars[i].base);
     }
+}
+
+// Of a bridge that firmware set up, all that it passes on is taken.
+static void reserve_windows(struct scanner *scanner, const struct pci_config *config)
+{
+    uint32_t window = config->read(config->context, REG_MEMORY_WINDOW),
+             prefetch = config->read(config->context, REG_PREFETCH);
+    uint64_t base = (uint64_t)(window & 0xfff0) << 16, limit = window | (WINDOW_ALIGNMENT - 1);
+
+    if (base != 0 && limit > base)
+        reserve_both(scanner, base, limit - base + 1);
+    base = (uint64_t)(prefetch & 0xfff0) << 16;
+    limit = prefetch | (WINDOW_ALIGNMENT - 1);
+    if (prefetch & PREFETCH_IS_64) {
+        base |= (uint64_t)config->read(config->context, REG_PREFETCH_HIGH) << 32;
+        limit |= (uint64_t)config->read(config->context, REG_PREFETCH_HIGH + 4) << 32;
+    }
+    if (base != 0 && limit > base && limit != UINT64_MAX)
+        reserve_both(scanner, base, limit - base + 1);
+}
+
+static uint16_t name_of(const struct pci_function *function)
+{
+    return (uint16_t)(function->bus << 8 | function->slot);
 }
 
 // A bridge passes on 64-bit addresses only in its prefetchable window, which is not used: behind
 // bridges all registers go below 4 GiB.
+static uint64_t find_place(struct scanner *scanner, const struct pci_function *function,
+                           const struct pci_bar *bar)
+{
+    uint64_t base = 0;
+
+    if (bar->kind == PCI_BAR_MEMORY64 && function->bus == scanner->host->first_bus)
+        base = take(&scanner->memory64, bar->size_bytes);
+    return base != 0 ? base : take(&scanner->memory32, bar->size_bytes);
+}
+
+// Whether the registers stay where firmware put them.
+static bool stays(const struct scanner *scanner, const struct pci_function *function,
+                  const struct pci_bar *bar)
+{
+    if (bar->base == 0)
+        return false;
+    return bar->size_bytes >= PAGE_BYTES ||
+           (bar->base % PAGE_BYTES == 0 &&
+            !shares_with_others(&scanner->out->before, name_of(function), bar));
+}
+
 static void place_bar(struct scanner *scanner, const struct pci_config *config,
                       struct pci_function *function, uint32_t index)
 {
     struct pci_bar *bar = &function->bars[index];
-    uint64_t base = 0;
 
     if (bar->kind < PCI_BAR_MEMORY32)
         return;
-    if (bar->base != 0) {
-        reserve(&scanner->memory32, bar->base, bar->size_bytes);
-        reserve(&scanner->memory64, bar->base, bar->size_bytes);
-    }
-    if (bar->base != 0 || !scanner->is_placing)
+    if (bar->base != 0)
+        reserve_both(scanner, bar->base, bar->size_bytes);
+    if (!scanner->is_placing || stays(scanner, function, bar))
         return;
-    if (bar->kind == PCI_BAR_MEMORY64 && function->bus == scanner->host->first_bus)
-        base = take(&scanner->memory64, bar->size_bytes);
-    if (base == 0)
-        base = take(&scanner->memory32, bar->size_bytes);
-    if (base != 0) {
+    uint64_t base = find_place(scanner, function, bar);
+    if (base != 0)
         pci_set_bar(config, index, bar, base);
+    if (bar->base != 0) // a new one, or firmware's, which will not do if others begin there
         return;
-    }
     bar->kind = PCI_BAR_NONE;
     bar->size_bytes = 0;
     scanner->out->no_address_count++;
@@ -108,20 +193,24 @@ static void place_bar(struct scanner *scanner, const struct pci_config *config,
 static void add_function(struct scanner *scanner, const struct pci_config *config, uint8_t bus,
                          uint8_t slot, const struct pci_header *header)
 {
+    uint16_t name = (uint16_t)(bus << 8 | slot);
+
     if (scanner->out->count == PCI_FUNCTIONS_MAX) {
         scanner->out->left_out_count++;
+        reserve_unmeasured(scanner, config, name, PCI_BAR_COUNT);
         return;
     }
     struct pci_function *function = &scanner->out->functions[scanner->out->count++];
     *function = (struct pci_function){.bus = bus, .slot = slot, .header = *header};
     function->is_wanted = scanner->access->is_wanted(scanner->access->context, header);
     if (!function->is_wanted) {
-        reserve_unmeasured(scanner, config);
+        reserve_unmeasured(scanner, config, name, PCI_BAR_COUNT);
         return;
     }
     pci_read_bars(config, function->bars);
     for (uint32_t i = 0; i < PCI_BAR_COUNT; i++)
         place_bar(scanner, config, function, i);
+    record_places(scanner, name, function->bars);
 }
 
 static void scan_bus(struct scanner *scanner, uint8_t bus, uint32_t depth);
@@ -159,10 +248,11 @@ static void open_bridge(struct scanner *scanner, const struct pci_config *config
 }
 
 static void scan_bridge(struct scanner *scanner, const struct pci_config *config, uint8_t bus,
-                        uint32_t depth)
+                        uint8_t slot, uint32_t depth)
 {
     uint8_t secondary = pci_read8(config, REG_BUSES + 1);
 
+    reserve_unmeasured(scanner, config, (uint16_t)(bus << 8 | slot), PCI_BRIDGE_BAR_COUNT);
     if (depth == DEPTH_MAX)
         return;
     if (secondary == 0) {
@@ -170,6 +260,7 @@ static void scan_bridge(struct scanner *scanner, const struct pci_config *config
     } else if (secondary > bus && secondary <= scanner->host->last_bus) {
         struct space memory32 = scanner->memory32, memory64 = scanner->memory64;
 
+        reserve_windows(scanner, config);
         // Its windows are firmware's: nothing else can be put behind it.
         if (scanner->is_placing)
             scanner->memory32 = scanner->memory64 = (struct space){0, 0};
@@ -197,12 +288,25 @@ static void scan_bus(struct scanner *scanner, uint8_t bus, uint32_t depth)
         scanner->access->open(scanner->access->context, bus, (uint8_t)slot, &config);
         bool is_there = pci_read_header(&config, &header);
         if (is_there && header.is_bridge)
-            scan_bridge(scanner, &config, bus, depth);
+            scan_bridge(scanner, &config, bus, (uint8_t)slot, depth);
         else if (is_there)
             add_function(scanner, &config, bus, (uint8_t)slot, &header);
         // Function 0 says whether there are others; without it there are none.
         if (slot % FUNCTION_COUNT == 0 && (!is_there || !header.is_multifunction))
             slot += FUNCTION_COUNT - 1;
+    }
+}
+
+static void refuse_shared(struct pci_scan *out)
+{
+    for (uint32_t i = 0; i < out->count; i++) {
+        struct pci_function *function = &out->functions[i];
+
+        for (uint32_t j = 0; j < PCI_BAR_COUNT; j++) {
+            if (function->is_wanted && has_place(&function->bars[j]) &&
+                shares_with_others(&out->after, name_of(function), &function->bars[j]))
+                function->refusal = shares_pages;
+        }
     }
 }
 
@@ -220,10 +324,11 @@ void pci_scan(const struct pci_access *access, const struct mx_info_pci_host *ho
 
     memset(out, 0, sizeof(*out));
     scan_bus(&scanner, host->first_bus, 0);
-    memset(out, 0, sizeof(*out));
+    out->count = out->left_out_count = out->no_address_count = 0;
     memset(scanner.is_bus_seen, 0, sizeof(scanner.is_bus_seen));
     scanner.is_placing = true;
     scan_bus(&scanner, host->first_bus, 0);
+    refuse_shared(out);
 }
 
 static bool is_in(const struct mx_pci_window *window, uint64_t bus_address)

@@ -6,6 +6,10 @@
 // where it did not, as on machines that start without any, this does both, if the host bridge's
 // windows are known. Each bus is looked at once, so that bridges that lie lead nowhere. Functions
 // that nobody wants stay as firmware left them: the screen may be one.
+//
+// A driver maps whole pages, so registers that are handed out have theirs to themselves: where
+// another function's begin in one of them, they get another place if they are smaller than a page
+// and there is one, and the function is refused otherwise.
 #pragma once
 
 #include "user/drivers/portable/pci_config.h"
@@ -28,7 +32,19 @@ struct pci_access {
     void *context;
 };
 
+// Where registers begin: all of them, wanted or not, bridges' too.
+#define PCI_PLACES_MAX 1024
+struct pci_places {
+    struct {
+        uint64_t base;
+        uint16_t function; // bus << 8 | slot
+    } places[PCI_PLACES_MAX];
+    uint32_t count;
+    bool has_more; // for which there was no room
+};
+
 struct pci_scan {
+    struct pci_places before, after; // as firmware left them, as they are now
     struct pci_function
         functions[PCI_FUNCTIONS_MAX]; // that are no bridges; wanted ones are switched off
     uint32_t count;
