@@ -1,7 +1,10 @@
 // The memory that a device may reach: memory objects that are kept, with the pages where they are,
 // for as long as the device may use their addresses. That is longer than its driver lives, who may
-// end with the device at work: hence an object of its own, which whoever silences the device holds
-// as well.
+// end with the device at work, and whoever started the driver may end, too. So an object of its own
+// keeps the memory, and lets go of it only once the kernel has seen that the device is silent.
+//
+// Of a device that does not obey the object is kept, in the list `disobedient`, with all of its
+// memory: until somebody who wants a new one for the same device finds it silent.
 #include "kernel/object/dma.h"
 
 #include "kernel/core/mutex.h"
@@ -9,6 +12,7 @@
 #include "kernel/memory/phys.h"
 #include "kernel/memory/user_copy.h"
 #include "kernel/memory/vmo.h"
+#include "kernel/object/pci_function.h"
 #include "kernel/object/process.h"
 #include "kernel/object/resource.h"
 #include "kernel/object/syscalls.h"
@@ -23,11 +27,16 @@ struct attachment {
 
 struct dma {
     struct object object;
-    struct job *job;    // referenced
-    struct mutex mutex; // protects what follows
+    struct job *job; // referenced
+    struct pci_function *function;
+    struct list_node node; // in `disobedient`
+    struct mutex mutex;    // protects what follows
     struct list_node attachments;
     uint32_t count, last_id;
 };
+
+static struct mutex disobedient_mutex;
+static struct list_node disobedient = LIST_INIT(disobedient);
 
 static void attachment_free(struct dma *dma, struct attachment *attachment)
 {
@@ -36,9 +45,8 @@ static void attachment_free(struct dma *dma, struct attachment *attachment)
     object_free(dma->job, attachment, sizeof(*attachment));
 }
 
-static void dma_destroy(struct object *object)
+static void dma_free(struct dma *dma)
 {
-    struct dma *dma = CONTAINER_OF(object, struct dma, object);
     struct job *job = dma->job;
 
     while (!list_is_empty(&dma->attachments)) {
@@ -47,8 +55,41 @@ static void dma_destroy(struct object *object)
         list_remove(&attachment->node);
         attachment_free(dma, attachment);
     }
+    pci_function_give_back(dma->function);
     object_free(job, dma, sizeof(*dma));
     object_release(&job->object);
+}
+
+static void dma_destroy(struct object *object)
+{
+    struct dma *dma = CONTAINER_OF(object, struct dma, object);
+
+    if (pci_function_silence(dma->function)) {
+        dma_free(dma);
+        return;
+    }
+    mutex_lock(&disobedient_mutex);
+    list_add_tail(&disobedient, &dma->node);
+    mutex_unlock(&disobedient_mutex);
+}
+
+// The object that was kept because the function did not obey, if it is silent by now.
+static struct dma *take_silent(uint32_t requester)
+{
+    struct dma *dma, *found = NULL;
+
+    mutex_lock(&disobedient_mutex);
+    LIST_FOR_EACH(dma, &disobedient, node)
+    {
+        if (pci_function_requester(dma->function) == requester) {
+            found = pci_function_silence(dma->function) ? dma : NULL;
+            break;
+        }
+    }
+    if (found != NULL)
+        list_remove(&found->node);
+    mutex_unlock(&disobedient_mutex);
+    return found;
 }
 
 static const struct object_ops dma_ops = {
@@ -68,17 +109,27 @@ mx_status_t dma_check(mx_handle_t handle, mx_rights_t rights)
     return status;
 }
 
-int64_t sys_dma_create(mx_handle_t resource, uaddr_t out)
+int64_t sys_dma_create(mx_handle_t resource, uint32_t requester, uaddr_t out)
 {
     struct job *job = process_current()->job;
+    struct pci_function *function;
     mx_status_t status = resource_check(resource, MX_RIGHT_WRITE, MX_RESOURCE_DMA, 0, 0);
 
     if (status != MX_OK)
         return status;
+    struct dma *kept = take_silent(requester);
+    if (kept != NULL)
+        dma_free(kept);
+    status = pci_function_take(requester, &function);
+    if (status != MX_OK)
+        return status;
     struct dma *dma = object_alloc(job, sizeof(*dma));
-    if (dma == NULL)
+    if (dma == NULL) {
+        pci_function_give_back(function);
         return MX_ERR_NO_MEMORY;
+    }
     object_init(&dma->object, &dma_ops);
+    dma->function = function;
     list_init(&dma->attachments);
     object_reference(&job->object);
     dma->job = job;

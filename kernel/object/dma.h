@@ -1,4 +1,4 @@
-// The memory that a device may reach, as an object.
+// The memory that a device may reach, as an object; see mx_dma_create.
 #pragma once
 
 #include "kernel/object/handle.h"

@@ -1,6 +1,7 @@
 """Guests from packages on the host's disks: each kind of disk, writes that stay, disks that fail or vanish."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -176,6 +177,25 @@ def test_disk_that_vanishes_leaves_the_host_and_the_guest_running(request, disk,
     assert list_guests(machine)[linux.id]['state'] == 'running'
     assert 'its requests fail from now on' in machine.run('dmesg')
     assert 'linux_guest' in machine.run('guest packages')
+
+
+def end_program(machine, program):
+    process, = re.findall(rf'^ *(\d+) .*\b{program}\b', machine.run('ps'), re.MULTILINE)
+    assert machine.run(f'kill {process}') == ''
+
+
+@pytest.mark.parametrize('device, program', [('virtio', 'virtio_block_driver'), ('nvme', 'nvme_driver'), ('ahci', 'ahci_driver')])
+def test_disk_is_switched_off_when_nobody_is_left_who_would(request, disk, device, program):
+    machine = boot(request, drive(disk, ',snapshot=on') + DEVICES[device])
+    wait_for_package(machine)
+    linux = LinuxGuest(machine, PACKAGE)
+    linux.run(f'(while dd if={READ_ONLY} of=/dev/null bs=1M iflag=direct 2>/dev/null; do :; done) >/dev/null 2>&1 & true')
+    linux.detach()
+    end_program(machine, 'device_manager')
+    assert 'switched off' not in machine.run('dmesg')
+    end_program(machine, program)
+    wait_until(machine, lambda: 'was left on by who used it: switched off' in machine.run('dmesg'))
+    assert list_guests(machine)[linux.id]['state'] == 'running'
 
 
 def refuse_launch(machine, package, options, expected):

@@ -386,6 +386,38 @@ TEST(messages_are_taken_until_there_are_no_more_and_given_back)
     close_handle(interrupts[0]);
 }
 
+// Of a device without anybody's interest in it.
+static uint32_t idle_requester(void)
+{
+    const struct pci_function *function = find_sdhci(&host, 0);
+
+    return host.info.segment << 16 | (uint32_t)function->bus << 8 | function->slot;
+}
+
+// As if its driver and whoever started that had ended.
+TEST(a_device_whose_last_handle_is_closed_reaches_memory_no_more)
+{
+    const struct pci_function *function;
+    struct driver_memory memory;
+    struct pci_config config;
+    struct pci_grant grant;
+
+    ASSERT_TRUE(start_edu(false, &function, &grant));
+    ASSERT_OK(driver_allocate(&grant.device, MX_PAGE_SIZE, &memory));
+    pci_host_open_config(&host, function, &config);
+    EXPECT_EQ(pci_read16(&config, 4) & 4, 4u);
+    close_handle(grant.device.dma);
+    grant.device.dma = MX_HANDLE_INVALID;
+    EXPECT_EQ(pci_read16(&config, 4) & 4, 4u);
+    close_handle(grant.dma);
+    grant.dma = MX_HANDLE_INVALID;
+    EXPECT_EQ(pci_read16(&config, 4) & 4, 0u);
+    EXPECT_EQ(*reg(&grant.device, EDU_IDENTIFICATION), EDU_ID);
+    EXPECT_OK(mx_aspace_unmap(own_aspace(), (uint64_t)(uintptr_t)memory.bytes, memory.size_bytes));
+    close_handle(memory.vmo);
+    pci_revoke_function(&host, function, &grant);
+}
+
 TEST(dma_objects_need_their_resource_and_rights)
 {
     mx_handle_t dma, weak, vmo, readonly, mmio;
@@ -393,9 +425,11 @@ TEST(dma_objects_need_their_resource_and_rights)
     uint32_t id;
 
     ASSERT_TRUE(open_host());
-    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_dma_create(authority.memory, &dma));
-    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_dma_create(own_job(), &dma));
-    ASSERT_OK(mx_dma_create(authority.dma, &dma));
+    EXPECT_STATUS(MX_ERR_ACCESS_DENIED, mx_dma_create(authority.memory, 0, &dma));
+    EXPECT_STATUS(MX_ERR_WRONG_TYPE, mx_dma_create(own_job(), 0, &dma));
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, mx_dma_create(authority.dma, UINT32_MAX, &dma));
+    ASSERT_OK(mx_dma_create(authority.dma, idle_requester(), &dma));
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, mx_dma_create(authority.dma, idle_requester(), &weak));
     ASSERT_OK(mx_vmo_create(3 * MX_PAGE_SIZE, &vmo));
     readonly = with_rights(vmo, MX_RIGHT_READ);
     weak = with_rights(dma, MX_RIGHT_INSPECT);
@@ -425,7 +459,7 @@ TEST(attached_memory_keeps_its_pages)
     uint32_t id;
 
     ASSERT_TRUE(open_host());
-    ASSERT_OK(mx_dma_create(authority.dma, &dma));
+    ASSERT_OK(mx_dma_create(authority.dma, idle_requester(), &dma));
     ASSERT_OK(mx_vmo_create(3 * MX_PAGE_SIZE, &vmo));
     ASSERT_OK(mx_dma_attach(dma, vmo, &id));
     EXPECT_OK(mx_dma_addresses(dma, id, 0, 3, addresses));
@@ -458,7 +492,7 @@ TEST(attached_memory_lives_until_the_last_handle_of_its_dma_object)
     uint32_t id;
 
     ASSERT_TRUE(open_host());
-    ASSERT_OK(mx_dma_create(authority.dma, &dma));
+    ASSERT_OK(mx_dma_create(authority.dma, idle_requester(), &dma));
     struct machine_counts before = machine_counts();
     kept = with_rights(dma, MX_RIGHT_SAME);
     ASSERT_OK(mx_vmo_create_contiguous(dma, 1 << 20, &vmo, &address));

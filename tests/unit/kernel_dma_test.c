@@ -3,9 +3,15 @@
 
 static mx_handle_t resource;
 
-static mx_status_t dma_create(mx_handle_t *out)
+#define DEVICE         0x0010u // a function of bus 0
+#define OTHER_DEVICE   0x0118u // of bus 1
+#define ABSENT_DEVICE  0x0020u
+#define REG_COMMAND    1 // word
+#define COMMAND_MASTER 4u
+
+static mx_status_t dma_create(uint32_t requester, mx_handle_t *out)
 {
-    OUT1(sys_dma_create(resource, scratch(0)), out);
+    OUT1(sys_dma_create(resource, requester, scratch(0)), out);
 }
 
 static mx_status_t dma_attach(mx_handle_t dma, mx_handle_t vmo, uint32_t *id)
@@ -22,9 +28,29 @@ static mx_handle_t make_dma(void)
 {
     mx_handle_t dma = MX_HANDLE_INVALID;
 
+    host_pci_config(DEVICE)[0] = host_pci_config(OTHER_DEVICE)[0] = 0x10421af4;
+    host_pci_config(ABSENT_DEVICE)[0] = UINT32_MAX;
+    host_pci_config(DEVICE)[REG_COMMAND] = 0x00100000; // a bit of the status
     EXPECT_OK(mx_resource_create(env.root_resource, MX_RESOURCE_DMA, 0, 0, &resource));
-    EXPECT_OK(dma_create(&dma));
+    EXPECT_OK(dma_create(DEVICE, &dma));
     return dma;
+}
+
+static bool is_master(void)
+{
+    return (host_pci_config(DEVICE)[REG_COMMAND] & COMMAND_MASTER) != 0;
+}
+
+static mx_handle_t attach_page(mx_handle_t dma)
+{
+    mx_handle_t vmo = MX_HANDLE_INVALID;
+    uint64_t address;
+    uint32_t id;
+
+    EXPECT_OK(mx_vmo_create(PAGE_SIZE, &vmo));
+    EXPECT_OK(dma_attach(dma, vmo, &id));
+    EXPECT_OK(dma_address(dma, id, 0, &address));
+    return vmo;
 }
 
 PROCESS_TEST(attached_memory_outlives_its_handles)
@@ -80,6 +106,70 @@ PROCESS_TEST(attaching_survives_failure_of_every_allocation)
         heap_allocations_until_failure = -1;
     }
     EXPECT_OK(status);
+}
+
+// --- the device goes before its memory
+// ---------------------------------------------------------------------
+
+PROCESS_TEST(a_device_is_switched_off_before_its_memory_goes)
+{
+    mx_handle_t dma = make_dma(), vmo = attach_page(dma), copy;
+
+    host_pci_config(DEVICE)[REG_COMMAND] = 0x00100406 | COMMAND_MASTER;
+    ASSERT_OK(mx_handle_duplicate(dma, MX_RIGHT_SAME, &copy));
+    EXPECT_OK(mx_handle_close(vmo));
+    EXPECT_OK(mx_handle_close(dma));
+    EXPECT_TRUE(is_master());
+    EXPECT_OK(mx_handle_close(copy));
+    EXPECT_EQ(host_pci_config(DEVICE)[REG_COMMAND], 0x0402u); // nothing else, and no status
+}
+
+PROCESS_TEST(a_device_that_is_gone_counts_as_off)
+{
+    mx_handle_t dma = make_dma(), vmo = attach_page(dma);
+
+    host_pci_config(DEVICE)[REG_COMMAND] = UINT32_MAX;
+    EXPECT_OK(mx_handle_close(vmo));
+    EXPECT_OK(mx_handle_close(dma));
+    EXPECT_EQ(host_pci_config(DEVICE)[REG_COMMAND], UINT32_MAX);
+}
+
+PROCESS_TEST(memory_of_a_device_that_does_not_obey_stays_until_it_does)
+{
+    mx_handle_t dma = make_dma(), vmo = attach_page(dma), other;
+    uint64_t used = phys_used_bytes(PHYS_USE_VMO);
+
+    host_pci_config(DEVICE)[REG_COMMAND] = COMMAND_MASTER;
+    host_pci_make_deaf(DEVICE, true);
+    EXPECT_OK(mx_handle_close(vmo));
+    EXPECT_OK(mx_handle_close(dma));
+    EXPECT_EQ(phys_used_bytes(PHYS_USE_VMO), used);
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, dma_create(DEVICE, &other));
+    EXPECT_EQ(phys_used_bytes(PHYS_USE_VMO), used);
+    ASSERT_OK(dma_create(OTHER_DEVICE, &other));
+    EXPECT_OK(mx_handle_close(other));
+    EXPECT_EQ(phys_used_bytes(PHYS_USE_VMO), used);
+    host_pci_make_deaf(DEVICE, false);
+    ASSERT_OK(dma_create(DEVICE, &other));
+    EXPECT_EQ(phys_used_bytes(PHYS_USE_VMO), used - PAGE_SIZE);
+    EXPECT_FALSE(is_master());
+    EXPECT_OK(mx_handle_close(other));
+}
+
+PROCESS_TEST(a_function_has_one_object_at_a_time)
+{
+    mx_handle_t dma = make_dma(), other;
+
+    EXPECT_STATUS(MX_ERR_ALREADY_EXISTS, dma_create(DEVICE, &other));
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, dma_create(ABSENT_DEVICE, &other));
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, dma_create(0x0210, &other));           // no such bus
+    EXPECT_STATUS(MX_ERR_NOT_FOUND, dma_create(1 << 16 | DEVICE, &other)); // no such segment
+    EXPECT_OK(mx_handle_close(dma));
+    heap_allocations_until_failure = 0;
+    EXPECT_STATUS(MX_ERR_NO_MEMORY, dma_create(DEVICE, &other));
+    heap_allocations_until_failure = -1;
+    ASSERT_OK(dma_create(DEVICE, &other));
+    EXPECT_OK(mx_handle_close(other));
 }
 
 // --- message-signalled interrupts

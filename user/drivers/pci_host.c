@@ -172,9 +172,15 @@ static mx_status_t grant_config(const struct pci_authority *authority, const str
     return status;
 }
 
-static mx_status_t grant_dma(const struct pci_authority *authority, struct pci_grant *grant)
+static uint32_t requester_of(const struct pci_host *host, const struct pci_function *function)
 {
-    mx_status_t status = mx_dma_create(authority->dma, &grant->dma);
+    return host->info.segment << 16 | (uint32_t)function->bus << 8 | function->slot;
+}
+
+static mx_status_t grant_dma(const struct pci_authority *authority, const struct pci_host *host,
+                             const struct pci_function *function, struct pci_grant *grant)
+{
+    mx_status_t status = mx_dma_create(authority->dma, requester_of(host, function), &grant->dma);
 
     if (status != MX_OK)
         return status;
@@ -201,11 +207,10 @@ static mx_status_t grant_interrupt(const struct pci_authority *authority,
                                    const struct pci_function *function, struct pci_grant *grant)
 {
     struct mx_interrupt_message message;
-    uint32_t requester = host->info.segment << 16 | (uint32_t)function->bus << 8 | function->slot,
-             bar;
+    uint32_t bar;
     uint64_t offset;
-    mx_status_t status =
-        mx_interrupt_create_message(authority->irqs, requester, &grant->device.interrupt, &message);
+    mx_status_t status = mx_interrupt_create_message(authority->irqs, requester_of(host, function),
+                                                     &grant->device.interrupt, &message);
 
     if (status != MX_OK)
         return status;
@@ -238,7 +243,7 @@ mx_status_t pci_grant_function(const struct pci_authority *authority, struct pci
         status = grant_config(authority, host, function, grant);
     if (status == MX_OK) {
         *what = "its memory";
-        status = grant_dma(authority, grant);
+        status = grant_dma(authority, host, function, grant);
     }
     if (status == MX_OK) {
         *what = "a message-signalled interrupt";

@@ -91,7 +91,7 @@ S5(mx_status_t, guest_gic_set_lpi, mx_handle_t, uint32_t, uint32_t, uint32_t, ui
 S2(mx_status_t, guest_gic_place, mx_handle_t, uint64_t)
 S4(mx_status_t, interrupt_create_message, mx_handle_t, uint32_t, MX_PTR(mx_handle_t),
    MX_PTR(struct mx_interrupt_message))
-S2(mx_status_t, dma_create, mx_handle_t, MX_PTR(mx_handle_t))
+S3(mx_status_t, dma_create, mx_handle_t, uint32_t, MX_PTR(mx_handle_t))
 S3(mx_status_t, dma_attach, mx_handle_t, mx_handle_t, MX_PTR(uint32_t))
 S2(mx_status_t, dma_detach, mx_handle_t, uint32_t)
 S5(mx_status_t, dma_addresses, mx_handle_t, uint32_t, uint64_t, uint32_t, MX_PTR(uint64_t))

@@ -214,11 +214,15 @@ MX_MUST_CHECK mx_status_t mx_random_draw(void *buffer, size_t size_bytes);
 // --- memory that devices reach
 // ----------------------------------------------------------------------
 
-// The memory that one device may reach. It keeps what is attached to it until it is detached or the
-// last handle is closed, whoever attached it: whoever starts a driver keeps a handle until the
-// device is silent, so that no memory is reused while the device still writes to it. Nothing
-// confines the device to it (there is no IOMMU driver). Needs a MX_RESOURCE_DMA resource.
-MX_MUST_CHECK mx_status_t mx_dma_create(mx_handle_t resource, mx_handle_t *out);
+// The memory that the PCI function `requester` (as of mx_interrupt_create_message) may reach. The
+// object keeps what is attached to it until it is detached or the last handle is closed, whoever
+// attached it. Then the kernel switches the function's access to memory off (bus mastering), unless
+// it is off, and only then lets go: no memory is reused while the device still writes to it,
+// whoever ended. Of a function that cannot be switched off the memory stays taken. Nothing confines
+// the device to it (there is no IOMMU driver). Needs a MX_RESOURCE_DMA resource. NOT_FOUND: there
+// is no such function. ALREADY_EXISTS: it has one, or its last one's memory is still taken.
+// NO_RESOURCES: too many functions.
+MX_MUST_CHECK mx_status_t mx_dma_create(mx_handle_t resource, uint32_t requester, mx_handle_t *out);
 // Attaches a memory object: its pages stay where they are (mx_vmo_op_range cannot decommit:
 // BAD_STATE). *id names it in the calls below. NOT_SUPPORTED: device memory. NO_RESOURCES: too
 // many. Needs WRITE on dma, READ and WRITE on vmo.

@@ -3,6 +3,7 @@
 #include <arch/pci.h>
 
 #include "kernel/arch/arm64/boot.h"
+#include "kernel/arch/arm64/regs/mmio.h"
 
 static struct mx_pci_window window_of(const struct machine_pci_window *window)
 {
@@ -25,4 +26,14 @@ bool arch_pci_host(uint32_t index, struct mx_info_pci_host *out)
         .memory64 = window_of(&host->memory64),
     };
     return true;
+}
+
+uint32_t arch_pci_read(const volatile void *config, uint32_t offset)
+{
+    return mmio_read32(config, offset);
+}
+
+void arch_pci_write(volatile void *config, uint32_t offset, uint32_t value)
+{
+    mmio_write32(config, offset, value);
 }

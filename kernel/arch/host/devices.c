@@ -4,17 +4,22 @@
 
 #include <arch/console.h>
 #include <arch/interrupts.h>
+#include <arch/mmu.h>
 #include <arch/pci.h>
 #include <arch/power.h>
 
 #include <string.h>
 
 #include "kernel/arch/host/host_interrupts.h"
+#include "kernel/core/log.h"
+#include "kernel/memory/phys.h"
 #include "kernel/object/interrupt.h"
 
 #define CONSOLE_BYTES ((size_t)64 << 10)
 #define IRQ_COUNT     64
-#define MESSAGE_BASE  60 // of IRQ_COUNT, the last are messages
+#define MESSAGE_BASE  60  // of IRQ_COUNT, the last are messages
+#define PCI_PAGES     512 // two buses
+#define PCI_WORDS     (PAGE_SIZE / sizeof(uint32_t))
 
 static char console[CONSOLE_BYTES + 1];
 static size_t console_used;
@@ -102,6 +107,44 @@ bool arch_pci_host(uint32_t index, struct mx_info_pci_host *out)
         return false;
     *out = (struct mx_info_pci_host){.ecam_base = HOST_ECAM_BASE, .last_bus = 1};
     return true;
+}
+
+static struct {
+    uint32_t words[PCI_WORDS];
+} config_pages[PCI_PAGES];
+static bool is_deaf_page[PCI_PAGES];
+
+uint32_t *host_pci_config(uint32_t requester)
+{
+    ASSERT(requester < PCI_PAGES);
+    return config_pages[requester].words;
+}
+
+void host_pci_make_deaf(uint32_t requester, bool is_deaf)
+{
+    ASSERT(requester < PCI_PAGES);
+    is_deaf_page[requester] = is_deaf;
+}
+
+uint32_t arch_pci_read(const volatile void *config, uint32_t offset)
+{
+    return ((const volatile uint32_t *)config)[offset / 4];
+}
+
+void arch_pci_write(volatile void *config, uint32_t offset, uint32_t value)
+{
+    size_t page = (size_t)((volatile char *)config - (volatile char *)config_pages) / PAGE_SIZE;
+
+    if (!is_deaf_page[page])
+        ((volatile uint32_t *)config)[offset / 4] = value;
+}
+
+volatile void *arch_map_device(paddr_t address, uint64_t size_bytes)
+{
+    uint64_t offset = address.raw - HOST_ECAM_BASE;
+
+    return range_is_within(offset, size_bytes, sizeof(config_pages)) ? (char *)config_pages + offset
+                                                                     : NULL;
 }
 
 bool host_interrupt_is_masked(uint32_t irq)

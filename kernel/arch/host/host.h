@@ -43,6 +43,11 @@ uint32_t host_take_power_action(void);
 // The next `count` pages for page tables are refused.
 void host_fail_tables(uint32_t count);
 
+// The words of configuration space of a function of buses 0 and 1 (HOST_ECAM_BASE). All are zero at
+// first, and of `deaf` functions no write changes anything.
+uint32_t *host_pci_config(uint32_t requester);
+void host_pci_make_deaf(uint32_t requester, bool is_deaf);
+
 // --- for user programs
 // -----------------------------------------------------------------------------
 

@@ -87,13 +87,6 @@ paddr_t arch_virt_to_phys(const void *pointer)
     return PADDR(offset);
 }
 
-volatile void *arch_map_device(paddr_t address, uint64_t size_bytes)
-{
-    (void)address;
-    (void)size_bytes;
-    return NULL;
-}
-
 // --- the kernel's own addresses: real memory already, of which only the owner of each page is
 // recorded --------------
 

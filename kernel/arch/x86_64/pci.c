@@ -22,3 +22,24 @@ bool arch_pci_host(uint32_t index, struct mx_info_pci_host *out)
     };
     return true;
 }
+
+// By EAX and nothing else (AMD, BIOS and Kernel Developer's Guide for AMD Family 10h Processors,
+// 31116, section 2.11.1 "MMIO Configuration Coding Requirements").
+uint32_t arch_pci_read(const volatile void *config, uint32_t offset)
+{
+    uint32_t value;
+
+    __asm__ volatile("movl (%1), %0"
+                     : "=a"(value)
+                     : "r"((const volatile char *)config + offset)
+                     : "memory");
+    return value;
+}
+
+void arch_pci_write(volatile void *config, uint32_t offset, uint32_t value)
+{
+    __asm__ volatile("movl %0, (%1)"
+                     :
+                     : "a"(value), "r"((volatile char *)config + offset)
+                     : "memory");
+}
