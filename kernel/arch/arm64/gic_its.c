@@ -1,9 +1,7 @@
 // The Interrupt Translation Service of a GICv3: devices' messages become LPIs (Arm GIC Architecture
 // Specification, IHI 0069H.b, chapter 5). All go to the boot CPU. LPIs are enabled for good, and
-// are interrupts only while an event of a device is mapped to them.
-//
-// Each device that was given an interrupt has a table of MESSAGES_PER_DEVICE events of its own,
-// kept for good. The mutex of message_interrupts.c protects everything.
+// are interrupts only while an event of a device is mapped to them (portable/its_commands.c). The
+// mutex of message_interrupts.c protects everything.
 #include <string.h>
 
 #include <arch/mmu.h>
@@ -11,6 +9,7 @@
 #include "kernel/arch/arm64/boot.h"
 #include "kernel/arch/arm64/gic.h"
 #include "kernel/arch/arm64/message_interrupts.h"
+#include "kernel/arch/arm64/portable/its_commands.h"
 #include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/regs/gic.h"
 #include "kernel/arch/arm64/regs/its.h"
@@ -18,72 +17,48 @@
 #include "kernel/core/cpu.h"
 #include "kernel/memory/phys.h"
 
-#define INTID_BITS          14 // of the LPI tables: numbers up to 16383
-#define PROPERTY_BYTES      (((size_t)1 << INTID_BITS) - GIC_INTID_LPI_BASE)
-#define PROPERTY_ORDER      1
-#define PENDING_ORDER       4 // 64 KiB, its alignment
-#define QUEUE_ORDER         0
-#define QUEUE_BYTES         PAGE_SIZE
-#define DEVICES_MAX         64
-#define MESSAGES_PER_DEVICE 32u
-#define EVENT_BITS          5
-#define WAIT_LOOPS          1000000
+#define INTID_BITS     14 // of the LPI tables: numbers up to 16383
+#define PROPERTY_BYTES (((size_t)1 << INTID_BITS) - GIC_INTID_LPI_BASE)
+#define PROPERTY_ORDER 1
+#define PENDING_ORDER  4 // 64 KiB, its alignment
+#define QUEUE_ORDER    0
+#define WAIT_LOOPS     1000000
 
-struct its_device {
-    uint32_t id;
-    uint32_t taken_events; // bits
-};
-
+static struct its commands;
 static volatile void *its;
 static uint64_t its_base;
 static const struct machine_tree *tree;
-static uint64_t target; // of SYNC and MAPC: the boot CPU's redistributor
 static uint8_t *queue;
-static uint64_t queue_write;
 static uint32_t device_id_end;
-static struct its_device devices[DEVICES_MAX];
-static uint32_t device_count;
-
-// Of each LPI: the device and event that are mapped to it.
-static struct {
-    bool is_taken;
-    uint8_t device_index, event;
-} lpis[LPI_COUNT];
 
 _Static_assert(PROPERTY_BYTES <= PAGE_SIZE << PROPERTY_ORDER, "the LPIs' properties");
 _Static_assert(LPI_IRQ_BASE + LPI_COUNT <= 1280, "ARCH_INTERRUPT_END");
-_Static_assert(MESSAGES_PER_DEVICE == 1u << EVENT_BITS, "events");
+_Static_assert(ITS_LPI_COUNT == LPI_COUNT && ITS_QUEUE_BYTES == PAGE_SIZE << QUEUE_ORDER &&
+                   ITS_EVENT_BYTES_MAX == PAGE_SIZE,
+               "its_commands.h");
 
-static bool wait_for_queue(void)
+static uint64_t read_register(void *context, uint64_t offset)
 {
-    for (uint32_t i = 0; i < WAIT_LOOPS; i++) {
-        uint64_t read = mmio_read64(its, GITS_CREADR);
-
-        if (read == queue_write)
-            return true;
-        if (read & GITS_CREADR_STALLED)
-            return false;
-    }
-    return false;
+    (void)context;
+    return mmio_read64(its, offset);
 }
 
-// Carries one command out. False: it was refused, or the ITS does not answer.
-static bool run_command(uint64_t word0, uint64_t word1, uint64_t word2)
+static void write_register(void *context, uint64_t offset, uint64_t value)
 {
-    const uint64_t words[4] = {word0, word1, word2, 0};
-
-    memcpy(queue + queue_write, words, sizeof(words));
-    // Seen by the ITS before it is told of the command.
+    (void)context;
+    // The queue and the tables are seen by the ITS before it is told of the command.
     dsb_ishst();
-    queue_write = (queue_write + ITS_COMMAND_SIZE) % QUEUE_BYTES;
-    mmio_write64(its, GITS_CWRITER, queue_write);
-    return wait_for_queue();
+    mmio_write64(its, offset, value);
 }
 
-static bool sync(void)
+static paddr_t alloc_table(void *context)
 {
-    return run_command(ITS_SYNC, 0, target);
+    (void)context;
+    return phys_alloc_zeroed(0, PHYS_USE_HEAP);
 }
+
+static const struct its_ops commands_ops = {
+    .read = read_register, .write = write_register, .alloc_table = alloc_table};
 
 // --- start-up
 // -----------------------------------------------------------------------------------------
@@ -187,16 +162,17 @@ static bool init(const struct machine_tree *machine, const struct arm64_cpu *boo
     tree = machine;
     its_base = machine->its.base;
     uint64_t type = mmio_read64(its, GITS_TYPER);
-    target = type & GITS_TYPER_PTA
-                 ? gic_v3_redistributor_base(boot_cpu)
-                 : (uint64_t)GICR_TYPER_NUMBER(redistributor) << ITS_TARGET_NUMBER_SHIFT;
+    // The boot CPU's redistributor.
+    uint64_t target = type & GITS_TYPER_PTA
+                          ? gic_v3_redistributor_base(boot_cpu)
+                          : (uint64_t)GICR_TYPER_NUMBER(redistributor) << ITS_TARGET_NUMBER_SHIFT;
     *why = "no memory for its tables, or it does not see the caches";
     if (!(redistributor & GICR_TYPER_PLPIS) || !init_redistributor(boot_cpu->gicr) ||
         !init_tables(type) || !init_queue())
         return false;
     mmio_write32(its, GITS_CTLR, GITS_CTLR_ENABLED);
     *why = "it refuses commands";
-    return run_command(ITS_MAPC, 0, ITS_VALID | target) && sync();
+    return its_start(&commands, &commands_ops, NULL, queue, target);
 }
 
 // --- devices
@@ -219,55 +195,15 @@ static bool find_device_id(uint32_t requester, uint32_t *id)
     return false;
 }
 
-// The device with a table of events, made if need be. DEVICES_MAX: there is none.
-static uint32_t find_device(uint32_t id)
-{
-    for (uint32_t i = 0; i < device_count; i++) {
-        if (devices[i].id == id)
-            return i;
-    }
-    if (device_count == DEVICES_MAX)
-        return DEVICES_MAX;
-    uint32_t entry = GITS_TYPER_ITT_SIZE(mmio_read64(its, GITS_TYPER));
-    paddr_t events =
-        entry * MESSAGES_PER_DEVICE <= PAGE_SIZE ? phys_alloc_zeroed(0, PHYS_USE_HEAP) : PADDR_NONE;
-    if (paddr_is_none(events))
-        return DEVICES_MAX;
-    if (!run_command(ITS_MAPD | ITS_DEVICE(id), EVENT_BITS - 1, ITS_VALID | events.raw)) {
-        phys_free(events, 0, PHYS_USE_HEAP);
-        return DEVICES_MAX;
-    }
-    devices[device_count] = (struct its_device){.id = id};
-    return device_count++;
-}
-
-static uint32_t find_free_lpi(void)
-{
-    uint32_t lpi = 0;
-
-    while (lpi < LPI_COUNT && lpis[lpi].is_taken)
-        lpi++;
-    return lpi;
-}
-
 static mx_status_t take(uint32_t requester, uint32_t *irq, struct mx_interrupt_message *message)
 {
-    uint32_t id, index, lpi = find_free_lpi();
+    uint32_t id, event, lpi;
 
     if (!find_device_id(requester, &id))
         return MX_ERR_NOT_SUPPORTED;
-    index = find_device(id);
-    if (lpi == LPI_COUNT || index == DEVICES_MAX || devices[index].taken_events == UINT32_MAX)
-        return MX_ERR_NO_RESOURCES;
-    uint32_t event = (uint32_t)__builtin_ctz(~devices[index].taken_events);
-    if (!run_command(ITS_MAPTI | ITS_DEVICE(id), event | (uint64_t)(GIC_INTID_LPI_BASE + lpi) << 32,
-                     0) ||
-        !sync())
-        return MX_ERR_IO;
-    devices[index].taken_events |= (uint32_t)1 << event;
-    lpis[lpi].is_taken = true;
-    lpis[lpi].device_index = (uint8_t)index;
-    lpis[lpi].event = (uint8_t)event;
+    mx_status_t status = its_take(&commands, id, &event, &lpi);
+    if (status != MX_OK)
+        return status;
     *irq = LPI_IRQ_BASE + lpi;
     *message = (struct mx_interrupt_message){.address = its_base + GITS_TRANSLATER, .data = event};
     return MX_OK;
@@ -275,14 +211,7 @@ static mx_status_t take(uint32_t requester, uint32_t *irq, struct mx_interrupt_m
 
 static void give_back(uint32_t irq)
 {
-    uint32_t lpi = irq - LPI_IRQ_BASE;
-    struct its_device *device = &devices[lpis[lpi].device_index];
-
-    // Taken for good if the ITS does not forget it.
-    if (!run_command(ITS_DISCARD | ITS_DEVICE(device->id), lpis[lpi].event, 0) || !sync())
-        return;
-    device->taken_events &= ~((uint32_t)1 << lpis[lpi].event);
-    lpis[lpi].is_taken = false;
+    its_give_back(&commands, irq - LPI_IRQ_BASE);
 }
 
 const struct message_ops gic_its = {.name = "ITS", .init = init, .take = take, .free = give_back};
