@@ -97,12 +97,53 @@ static mx_status_t check_entry(const struct bootfs *fs, size_t offset, struct fo
     return check_name(fs->data + offset, offset, entry.name_bytes, error);
 }
 
+// What is known of the files' data while the directory is walked.
+struct extents {
+    uint64_t end;         // behind all files so far
+    uint32_t comparisons; // made so far
+};
+
+static bool shares_bytes(struct entry a, struct entry b)
+{
+    return a.data_bytes != 0 && b.data_bytes != 0 &&
+           a.data_offset < (uint64_t)b.data_offset + b.data_bytes &&
+           b.data_offset < (uint64_t)a.data_offset + a.data_bytes;
+}
+
+// Writers put files in the order of the directory, so that each is behind all others. One that is
+// not is compared with each before it, a bounded number of times in all.
+static mx_status_t check_extent(const struct bootfs *fs, size_t offset, struct extents *extents,
+                                struct format_error *error)
+{
+    struct entry entry = entry_read(fs->data + offset);
+    size_t extent_field = offset + offsetof(struct entry, data_offset);
+    bool is_behind_all = entry.data_offset >= extents->end;
+
+    if (entry.data_bytes == 0)
+        return MX_OK;
+    for (size_t at = BOOTFS_HEADER_BYTES; at < offset && !is_behind_all;) {
+        struct entry other = entry_read(fs->data + at);
+        if (shares_bytes(entry, other))
+            return refuse(error, extent_field, "the file shares bytes with one before it");
+        if (++extents->comparisons > BOOTFS_COMPARISONS_MAX)
+            return refuse(error, extent_field,
+                          "too many files do not lie in the order of the directory");
+        at += entry_size(other.name_bytes);
+    }
+    if (is_behind_all)
+        extents->end = (uint64_t)entry.data_offset + entry.data_bytes;
+    return MX_OK;
+}
+
 static mx_status_t check_directory(const struct bootfs *fs, struct format_error *error)
 {
+    struct extents extents = {0};
     const char *previous = NULL;
 
     for (size_t offset = BOOTFS_HEADER_BYTES; offset < fs->directory_end;) {
         mx_status_t status = check_entry(fs, offset, error);
+        if (status == MX_OK)
+            status = check_extent(fs, offset, &extents, error);
         if (status != MX_OK)
             return status;
         const char *name = entry_name(fs->data + offset);

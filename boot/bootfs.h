@@ -4,7 +4,8 @@
 // directory, whose entries are {name bytes with NUL, data bytes, data offset} and the name, padded
 // to 4; then the files, each starting on a page. Machina asks for more than the format does: names
 // in strictly ascending byte order (so that no name occurs twice and a directory's files lie
-// together) and relative paths without empty, "." or ".." components. bootfs_open checks all of it
+// together), relative paths without empty, "." or ".." components, and no byte that two files share
+// (whoever may write one must not change another). bootfs_open checks all of it
 // once; the functions after it rely on that, so the data must not change underneath. No allocation,
 // no output.
 #pragma once
@@ -24,6 +25,8 @@ enum {
     BOOTFS_HEADER_BYTES = 16,
     BOOTFS_ENTRY_BYTES = 12,     // of a directory entry before its name
     BOOTFS_NAME_BYTES_MAX = 256, // with the NUL
+    // For 4096 files in any order. In the order of the directory none is made.
+    BOOTFS_COMPARISONS_MAX = 1 << 23,
 };
 
 // An archive that passed bootfs_open.

@@ -37,6 +37,19 @@ static void check_file(const struct bootfs *fs, const struct bootfs_file *file)
     list_directory(fs, directory);
 }
 
+static void check_apart(const struct bootfs *fs, const struct bootfs_file *file)
+{
+    struct bootfs_cursor cursor = {0};
+    struct bootfs_file other;
+
+    while (bootfs_next(fs, &cursor, &other)) {
+        if (strcmp(file->name, other.name) != 0 && file->size_bytes && other.size_bytes &&
+            file->offset < (uint64_t)other.offset + other.size_bytes &&
+            other.offset < (uint64_t)file->offset + file->size_bytes)
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct format_error error = {0};
@@ -49,8 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         return 0;
     }
-    while (bootfs_next(&fs, &cursor, &file))
+    while (bootfs_next(&fs, &cursor, &file)) {
         check_file(&fs, &file);
+        check_apart(&fs, &file);
+    }
     list_directory(&fs, "");
     return 0;
 }

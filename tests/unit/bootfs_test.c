@@ -2,6 +2,7 @@
 
 #include "tests/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "boot/bootfs.h"
@@ -131,6 +132,90 @@ TEST(bootfs_refuses_each_bad_field_at_its_offset)
             test_fail(__FILE__, __LINE__, "case %zu: status %d, offset %zu", i, status,
                       error.offset);
     }
+}
+
+// The data offset of file `index`, in the directory of `sources`.
+static size_t extent_field(size_t index)
+{
+    size_t offset = BOOTFS_HEADER_BYTES;
+
+    for (size_t i = 0; i < index; i++)
+        offset += (BOOTFS_ENTRY_BYTES + strlen(sources[i].name) + 1 + 3) & ~(size_t)3;
+    return offset + 8;
+}
+
+static void set_extent(size_t index, uint32_t data_offset, uint32_t data_bytes)
+{
+    memcpy(archive + extent_field(index), &data_offset, 4);
+    memcpy(archive + extent_field(index) - 4, &data_bytes, 4);
+}
+
+static void expect_shared(size_t index)
+{
+    EXPECT_STATUS(MX_ERR_IO_DATA_INTEGRITY, bootfs_open(&fs, archive, archive_size, &error));
+    EXPECT_EQ(error.offset, extent_field(index));
+    EXPECT_STR_EQ(error.reason, "the file shares bytes with one before it");
+}
+
+TEST(bootfs_refuses_files_that_share_bytes)
+{
+    make_archive(); // files of 1, 2, 3, 0, 5 and 1 bytes in pages 1, 2, 3, -, 4 and 5
+    set_extent(1, 1 * BOOTFS_PAGE_BYTES, 2);
+    expect_shared(1);
+    make_archive();
+    set_extent(1, 2 * BOOTFS_PAGE_BYTES, BOOTFS_PAGE_BYTES + 1);
+    expect_shared(2);
+    make_archive();
+    set_extent(5, 3 * BOOTFS_PAGE_BYTES, 1);
+    expect_shared(5);
+    make_archive();
+    set_extent(5, 2 * BOOTFS_PAGE_BYTES, BOOTFS_PAGE_BYTES + 1); // from before into the next
+    expect_shared(5);
+}
+
+TEST(bootfs_takes_files_in_any_order)
+{
+    make_archive();
+    set_extent(0, 5 * BOOTFS_PAGE_BYTES, 1);
+    set_extent(1, 4 * BOOTFS_PAGE_BYTES, BOOTFS_PAGE_BYTES);
+    set_extent(2, 2 * BOOTFS_PAGE_BYTES, 3);
+    set_extent(4, 3 * BOOTFS_PAGE_BYTES, 5);
+    set_extent(5, 1 * BOOTFS_PAGE_BYTES, 1);
+    EXPECT_OK(bootfs_open(&fs, archive, archive_size, &error));
+    set_extent(3, 5 * BOOTFS_PAGE_BYTES, 0); // an empty one shares nothing
+    EXPECT_OK(bootfs_open(&fs, archive, archive_size, &error));
+}
+
+// Files of a byte, each before the one before it.
+static uint8_t *descending_archive(uint32_t file_count, size_t *size_bytes)
+{
+    const uint32_t entry_bytes = 20;
+    uint32_t first = 16 + file_count * entry_bytes;
+    first = (first + BOOTFS_PAGE_BYTES - 1) / BOOTFS_PAGE_BYTES;
+    const uint32_t header[4] = {BOOTFS_MAGIC, file_count * entry_bytes, 0, 0};
+
+    *size_bytes = (size_t)(first + file_count) * BOOTFS_PAGE_BYTES;
+    uint8_t *made = calloc(1, *size_bytes);
+    memcpy(made, header, sizeof header);
+    for (uint32_t i = 0; i < file_count; i++) {
+        uint32_t entry[5] = {8, 1, (first + file_count - 1 - i) * BOOTFS_PAGE_BYTES};
+        snprintf((char *)&entry[3], 8, "f%06u", i % 1000000);
+        memcpy(made + 16 + i * entry_bytes, entry, sizeof entry);
+    }
+    return made;
+}
+
+TEST(bootfs_compares_a_bounded_number_of_files)
+{
+    size_t size;
+    uint8_t *made = descending_archive(4096, &size);
+
+    EXPECT_OK(bootfs_open(&fs, made, size, &error));
+    free(made);
+    made = descending_archive(20000, &size);
+    EXPECT_STATUS(MX_ERR_IO_DATA_INTEGRITY, bootfs_open(&fs, made, size, &error));
+    EXPECT_STR_EQ(error.reason, "too many files do not lie in the order of the directory");
+    free(made);
 }
 
 TEST(bootfs_refuses_truncations_that_cut_a_file)
