@@ -30,7 +30,7 @@ USER_LDFLAGS := $(USER_LDFLAGS_$(ARCH_DIR)) -static -nostdlib --gc-sections -z n
 
 USER_LIB_SRCS := $(wildcard user/lib/*.c) \
 	$(filter-out $(filter-out %_$(ARCH_DIR).c,$(wildcard user/portable/kstats_columns_*.c)),$(wildcard user/portable/*.c)) \
-	boot/bootfs.c boot/elf.c boot/zbi.c $(GLYPH_TABLE)
+	boot/boot_option.c boot/bootfs.c boot/elf.c boot/zbi.c $(GLYPH_TABLE)
 USER_LIB_ASM := $(wildcard user/lib/$(ARCH_DIR)/*.S)
 
 USER_COMMANDS := $(patsubst guest-tools/%.c,%,$(wildcard guest-tools/*.c))

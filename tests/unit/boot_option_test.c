@@ -1,7 +1,7 @@
 // Options on the kernel's command line.
 
+#include "boot/boot_option.h"
 #include "tests/test.h"
-#include "user/portable/boot_option.h"
 
 TEST(finds_the_last_value_of_a_name)
 {

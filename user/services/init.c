@@ -22,8 +22,8 @@
 #include <machina_user/startup.h>
 #include <machina_user/stream.h>
 
+#include "boot/boot_option.h"
 #include "boot/zbi.h"
-#include "user/portable/boot_option.h"
 #include "user/services/i8042.h"
 
 #define RUN_PARTS_MAX  32
