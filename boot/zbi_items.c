@@ -2,6 +2,7 @@
 
 #include "boot/zbi_items.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define EFI_PAGE_SHIFT 12
@@ -54,6 +55,19 @@ static mx_status_t read_smbios(const struct zbi_item *item, struct zbi_machine *
     return read_address(item, &machine->smbios, error);
 }
 
+static mx_status_t take_uart(const struct zbi_item *item, const struct zbi_debug_uart *uart,
+                             struct zbi_machine *machine, struct format_error *error)
+{
+    if (uart->type == ZBI_UART_PORT && uart->base > 0x10000 - 8)
+        return refuse(error, item, "the debug UART's 8 ports are beyond 0xffff");
+    bool is_memory = uart->type == ZBI_UART_MMIO || uart->type == ZBI_UART_MMIO8;
+    bool is_odd = uart->type == ZBI_UART_MMIO && uart->base % 4 != 0;
+    if (is_memory && (is_odd || range_wraps(uart->base, 8 * 4)))
+        return refuse(error, item, "the debug UART's address is odd or wraps around");
+    machine->uart = *uart;
+    return MX_OK;
+}
+
 static mx_status_t read_uart(const struct zbi_item *item, struct zbi_machine *machine,
                              struct format_error *error)
 {
@@ -65,12 +79,33 @@ static mx_status_t read_uart(const struct zbi_item *item, struct zbi_machine *ma
     if (uart.type > ZBI_UART_MMIO)
         return refuse(error, item,
                       "the debug UART's type is not 0 (none), 1 (ports) or 2 (memory)");
-    if (uart.type == ZBI_UART_PORT && uart.base > 0x10000 - 8)
-        return refuse(error, item, "the debug UART's 8 ports are beyond 0xffff");
-    if (uart.type == ZBI_UART_MMIO && (uart.base % 4 != 0 || range_wraps(uart.base, 8 * 4)))
-        return refuse(error, item, "the debug UART's address is odd or wraps around");
-    machine->uart = uart;
-    return MX_OK;
+    return take_uart(item, &uart, machine, error);
+}
+
+// Of the drivers only 8250s; the others are for boards that are not described in another way.
+static mx_status_t read_driver(const struct zbi_item *item, struct zbi_machine *machine,
+                               struct format_error *error)
+{
+    struct zbi_driver_ports ports;
+    struct zbi_driver_mmio mmio;
+    struct zbi_debug_uart uart;
+
+    if (item->extra == ZBI_DRIVER_I8250_PORTS) {
+        if (item->size_bytes < sizeof ports)
+            return refuse(error, item, "the 8250's ports have less than 8 bytes");
+        memcpy(&ports, item->payload, sizeof ports);
+        uart = (struct zbi_debug_uart){ports.base, ZBI_UART_PORT, ports.irq};
+        return take_uart(item, &uart, machine, error);
+    }
+    if (item->extra != ZBI_DRIVER_I8250_MMIO && item->extra != ZBI_DRIVER_I8250_MMIO8)
+        return MX_OK;
+    // Older loaders leave the flags out.
+    if (item->size_bytes < offsetof(struct zbi_driver_mmio, flags))
+        return refuse(error, item, "the 8250 in memory has less than 12 bytes");
+    memcpy(&mmio, item->payload, offsetof(struct zbi_driver_mmio, flags));
+    uart = (struct zbi_debug_uart){
+        mmio.base, item->extra == ZBI_DRIVER_I8250_MMIO ? ZBI_UART_MMIO : ZBI_UART_MMIO8, mmio.irq};
+    return take_uart(item, &uart, machine, error);
 }
 
 static mx_status_t read_framebuffer(const struct zbi_item *item, struct zbi_machine *machine,
@@ -239,15 +274,11 @@ static const struct {
     mx_status_t (*read)(const struct zbi_item *item, struct zbi_machine *machine,
                         struct format_error *error);
 } readers[] = {
-    {ZBI_TYPE_ACPI_RSDP, read_rsdp},
-    {ZBI_TYPE_EFI_SYSTEM_TABLE, read_system_table},
-    {ZBI_TYPE_SMBIOS, read_smbios},
-    {ZBI_TYPE_DEBUG_UART, read_uart},
-    {ZBI_TYPE_FRAMEBUFFER, read_framebuffer},
-    {ZBI_TYPE_DEVICETREE, read_device_tree},
-    {ZBI_TYPE_PLACE, read_place},
-    {ZBI_TYPE_E820_TABLE, read_e820},
-    {ZBI_TYPE_EFI_MEMORY_MAP, read_efi_map},
+    {ZBI_TYPE_ACPI_RSDP, read_rsdp},         {ZBI_TYPE_EFI_SYSTEM_TABLE, read_system_table},
+    {ZBI_TYPE_SMBIOS, read_smbios},          {ZBI_TYPE_DEBUG_UART, read_uart},
+    {ZBI_TYPE_KERNEL_DRIVER, read_driver},   {ZBI_TYPE_FRAMEBUFFER, read_framebuffer},
+    {ZBI_TYPE_DEVICETREE, read_device_tree}, {ZBI_TYPE_PLACE, read_place},
+    {ZBI_TYPE_E820_TABLE, read_e820},        {ZBI_TYPE_EFI_MEMORY_MAP, read_efi_map},
 };
 
 static mx_status_t read_item(const struct zbi_item *item, struct zbi_machine *machine,

@@ -63,6 +63,8 @@ _Static_assert(sizeof(struct zbi_debug_uart) == 16, "DEBUG_UART");
 #define ZBI_UART_NONE 0
 #define ZBI_UART_PORT 1 // x86 I/O ports
 #define ZBI_UART_MMIO 2 // registers 4 bytes apart
+// Of struct zbi_machine only: registers side by side.
+#define ZBI_UART_MMIO8 3
 
 // FRAMEBUFFER.
 struct zbi_framebuffer {
@@ -115,11 +117,30 @@ _Static_assert(sizeof(struct zbi_platform_id) == 40, "PLATFORM_ID");
 #define ZBI_PRODUCT_MACHINA 2
 
 // KERNEL_DRIVER: `extra` says which driver.
-#define ZBI_DRIVER_PL011 UINT32_C(0x55304c50) // PL0U
-#define ZBI_DRIVER_GICV2 UINT32_C(0x32434947) // GIC2
-#define ZBI_DRIVER_GICV3 UINT32_C(0x33434947) // GIC3
-#define ZBI_DRIVER_PSCI  UINT32_C(0x49435350) // PSCI
-#define ZBI_DRIVER_TIMER UINT32_C(0x4d495441) // ATIM
+#define ZBI_DRIVER_I8250_PORTS UINT32_C(0x30353238) // 8250
+#define ZBI_DRIVER_I8250_MMIO  UINT32_C(0x4d353238) // 825M: registers 4 bytes apart
+#define ZBI_DRIVER_I8250_MMIO8 UINT32_C(0x42353238) // 825B: registers side by side
+#define ZBI_DRIVER_PL011       UINT32_C(0x55304c50) // PL0U
+#define ZBI_DRIVER_GICV2       UINT32_C(0x32434947) // GIC2
+#define ZBI_DRIVER_GICV3       UINT32_C(0x33434947) // GIC3
+#define ZBI_DRIVER_PSCI        UINT32_C(0x49435350) // PSCI
+#define ZBI_DRIVER_TIMER       UINT32_C(0x4d495441) // ATIM
+
+// KERNEL_DRIVER of an 8250 on I/O ports, which later kernels look for instead of a DEBUG_UART.
+struct zbi_driver_ports {
+    uint16_t base;
+    uint16_t reserved;
+    uint32_t irq;
+};
+_Static_assert(sizeof(struct zbi_driver_ports) == 8, "8250");
+
+// KERNEL_DRIVER of an 8250 in memory.
+struct zbi_driver_mmio {
+    uint64_t base;
+    uint32_t irq;
+    uint32_t flags;
+};
+_Static_assert(sizeof(struct zbi_driver_mmio) == 16, "825M, 825B");
 
 // PLACE: what would be an item's payload, or another container, but lies elsewhere in memory.
 // `extra` is the type of the item: CONTAINER or DEVICETREE.
@@ -133,7 +154,7 @@ struct zbi_machine {
     uint64_t acpi_rsdp;                 // physical address; 0: none
     uint64_t efi_system_table;          // the same
     uint64_t smbios;                    // the same
-    struct zbi_debug_uart uart;         // type ZBI_UART_NONE: none
+    struct zbi_debug_uart uart;         // DEBUG_UART or KERNEL_DRIVER; ZBI_UART_NONE: none
     struct zbi_framebuffer framebuffer; // width 0: none
     const uint8_t *device_tree;         // NULL: none in the container
     size_t device_tree_bytes;

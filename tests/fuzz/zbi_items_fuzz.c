@@ -48,9 +48,16 @@ static void read_machine(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint32_t types[] = {
-        ZBI_TYPE_ACPI_RSDP,  ZBI_TYPE_DEBUG_UART, ZBI_TYPE_FRAMEBUFFER,
-        ZBI_TYPE_DEVICETREE, ZBI_TYPE_PLACE,      ZBI_TYPE_PLACE,
-        ZBI_TYPE_E820_TABLE, ZBI_TYPE_CMDLINE,    ZBI_TYPE_EFI_MEMORY_MAP,
+        ZBI_TYPE_ACPI_RSDP,     ZBI_TYPE_DEBUG_UART,    ZBI_TYPE_FRAMEBUFFER,
+        ZBI_TYPE_DEVICETREE,    ZBI_TYPE_PLACE,         ZBI_TYPE_PLACE,
+        ZBI_TYPE_E820_TABLE,    ZBI_TYPE_CMDLINE,       ZBI_TYPE_EFI_MEMORY_MAP,
+        ZBI_TYPE_KERNEL_DRIVER, ZBI_TYPE_KERNEL_DRIVER,
+    };
+    static const uint32_t extras[] = {
+        [4] = ZBI_TYPE_CONTAINER,
+        [5] = ZBI_TYPE_DEVICETREE,
+        [9] = ZBI_DRIVER_I8250_PORTS,
+        [10] = ZBI_DRIVER_I8250_MMIO,
     };
     size_t capacity = size + 72;
 
@@ -60,9 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t which = data[0] % (sizeof types / sizeof types[0]);
     uint8_t *image = malloc(capacity);
     if (!image || zbi_create(image, capacity) != MX_OK ||
-        zbi_append(image, capacity, types[which],
-                   which == 4 ? ZBI_TYPE_CONTAINER : ZBI_TYPE_DEVICETREE, data + 1, size - 1,
-                   false) != MX_OK)
+        zbi_append(image, capacity, types[which], extras[which], data + 1, size - 1, false) !=
+            MX_OK)
         abort();
     read_machine(image, zbi_size(image, capacity));
     free(image);

@@ -90,6 +90,50 @@ TEST(zbi_items_check_the_debug_uart)
                    "the debug UART's type is not 0 (none), 1 (ports) or 2 (memory)");
 }
 
+TEST(zbi_items_take_an_8250_driver_for_the_uart)
+{
+    const struct zbi_debug_uart older = {0x3f8, ZBI_UART_PORT, 4};
+    const struct zbi_driver_ports ports = {.base = 0x2f8, .irq = 3};
+    const struct zbi_driver_mmio mmio = {0xfe001000, 20, 0};
+    const struct {
+        uint32_t extra;
+        const void *payload;
+        size_t size_bytes;
+        struct zbi_debug_uart uart;
+    } drivers[] = {
+        {ZBI_DRIVER_I8250_PORTS, &ports, sizeof ports, {0x2f8, ZBI_UART_PORT, 3}},
+        {ZBI_DRIVER_I8250_MMIO, &mmio, sizeof mmio, {0xfe001000, ZBI_UART_MMIO, 20}},
+        {ZBI_DRIVER_I8250_MMIO, &mmio, 12, {0xfe001000, ZBI_UART_MMIO, 20}},
+        {ZBI_DRIVER_I8250_MMIO8, &mmio, sizeof mmio, {0xfe001000, ZBI_UART_MMIO8, 20}},
+        {ZBI_DRIVER_PL011, &mmio, sizeof mmio, {0x3f8, ZBI_UART_PORT, 4}},
+    };
+
+    for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
+        begin();
+        add(ZBI_TYPE_DEBUG_UART, 0, &older, sizeof older);
+        add(ZBI_TYPE_KERNEL_DRIVER, drivers[i].extra, drivers[i].payload, drivers[i].size_bytes);
+        ASSERT_OK(read_machine());
+        EXPECT_BYTES_EQ(&machine.uart, &drivers[i].uart, sizeof machine.uart);
+    }
+}
+
+TEST(zbi_items_check_an_8250_driver)
+{
+    const struct zbi_driver_ports ports = {.base = 0xfff9};
+    const struct zbi_driver_mmio odd = {0xfe001001, 20, 0}, wraps = {UINT64_MAX - 6, 20, 0};
+
+    expect_refused(ZBI_TYPE_KERNEL_DRIVER, ZBI_DRIVER_I8250_PORTS, &ports, 7,
+                   "the 8250's ports have less than 8 bytes");
+    expect_refused(ZBI_TYPE_KERNEL_DRIVER, ZBI_DRIVER_I8250_PORTS, &ports, sizeof ports,
+                   "the debug UART's 8 ports are beyond 0xffff");
+    expect_refused(ZBI_TYPE_KERNEL_DRIVER, ZBI_DRIVER_I8250_MMIO, &odd, 11,
+                   "the 8250 in memory has less than 12 bytes");
+    expect_refused(ZBI_TYPE_KERNEL_DRIVER, ZBI_DRIVER_I8250_MMIO, &odd, sizeof odd,
+                   "the debug UART's address is odd or wraps around");
+    expect_refused(ZBI_TYPE_KERNEL_DRIVER, ZBI_DRIVER_I8250_MMIO8, &wraps, sizeof wraps,
+                   "the debug UART's address is odd or wraps around");
+}
+
 static void expect_screen_refused(struct zbi_framebuffer screen, const char *reason)
 {
     expect_refused(ZBI_TYPE_FRAMEBUFFER, 0, &screen, sizeof screen, reason);

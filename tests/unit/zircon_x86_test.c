@@ -5,7 +5,6 @@
 #include "tests/unit/zircon_fixture.h"
 #include "vmm/loader/x86_64/kernel_image.h"
 #include "vmm/loader/x86_64/x86_boot_tables.h"
-#include "vmm/loader/zircon_drivers.h"
 
 #define KERNEL_BASE  UINT64_C(0x100000)
 #define KERNEL_BYTES (UINT64_C(64) + 16 + ZIRCON_CODE_BYTES + ZIRCON_RESERVE_BYTES)
@@ -72,10 +71,10 @@ TEST(kernel_is_told_its_machine)
     EXPECT_EQ(uart->base, 0x3f8u);
     EXPECT_EQ(uart->type, (uint32_t)ZBI_UART_PORT);
     EXPECT_EQ(uart->irq, 4u);
-    const struct zircon_driver_i8250_ports *driver =
-        find(ZBI_TYPE_KERNEL_DRIVER, ZIRCON_DRIVER_I8250_PORTS, 8);
+    const struct zbi_driver_ports *driver = find(ZBI_TYPE_KERNEL_DRIVER, ZBI_DRIVER_I8250_PORTS, 8);
     ASSERT_TRUE(driver != NULL);
     EXPECT_EQ(driver->base, 0x3f8);
+    EXPECT_EQ(driver->irq, 4u);
 }
 
 TEST(image_of_a_kernel_alone_is_started)

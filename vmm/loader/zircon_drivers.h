@@ -1,21 +1,11 @@
-// What the payloads of the KERNEL_DRIVER items hold that tell a Zircon kernel its devices; the
-// other items are in boot/zbi_items.h.
+// What the payloads of the KERNEL_DRIVER items hold that tell a Zircon kernel on arm64 its devices;
+// those of 8250s and the other items are in boot/zbi_items.h.
 //
 // Zircon, system/public/zircon/boot/driver-config.h. Little-endian, without padding that is not
 // named.
 #pragma once
 
 #include <stdint.h>
-
-// A 16550 on I/O ports, which later kernels look for instead of a DEBUG_UART.
-#define ZIRCON_DRIVER_I8250_PORTS UINT32_C(0x30353238) // 8250
-
-struct zircon_driver_i8250_ports {
-    uint16_t base;
-    uint16_t reserved;
-    uint32_t irq;
-};
-_Static_assert(sizeof(struct zircon_driver_i8250_ports) == 8, "8250");
 
 // PL0U.
 struct zircon_driver_pl011 {

@@ -4,7 +4,6 @@
 #include "boot/zbi_items.h"
 #include "vmm/loader/x86_64/x86_boot_tables.h"
 #include "vmm/loader/zircon_image.h"
-#include "vmm/loader/zircon_drivers.h"
 
 #define KERNEL_BASE UINT64_C(0x100000)
 
@@ -30,14 +29,14 @@ static mx_status_t append_uart(struct zircon_data *data, const struct x86_boot_u
 {
     const struct zbi_debug_uart item = {
         .base = uart->port, .type = ZBI_UART_PORT, .irq = uart->irq};
-    const struct zircon_driver_i8250_ports driver = {.base = uart->port, .irq = uart->irq};
+    const struct zbi_driver_ports driver = {.base = uart->port, .irq = uart->irq};
 
     if (uart->port == 0)
         return MX_OK;
     const mx_status_t status =
         zircon_data_append(data, ZBI_TYPE_DEBUG_UART, 0, &item, sizeof(item));
     return status == MX_OK ? zircon_data_append(data, ZBI_TYPE_KERNEL_DRIVER,
-                                                ZIRCON_DRIVER_I8250_PORTS, &driver, sizeof(driver))
+                                                ZBI_DRIVER_I8250_PORTS, &driver, sizeof(driver))
                            : status;
 }
 
