@@ -46,6 +46,25 @@
 #define MCFG_ENTRY_SIZE 16
 #define GAS_SIZE        12
 
+#define SPCR_INTERFACE        36
+#define SPCR_REGISTERS        40
+#define SPCR_INTERRUPT_TYPE   52
+#define SPCR_INTERRUPT_ISA    0x1 // on a pair of 8259s
+#define SPCR_INTERRUPT_APIC   0x2
+#define SPCR_ISA_IRQ          53
+#define SPCR_GLOBAL_IRQ       54
+#define SPCR_BAUD             58
+#define SPCR_SIZE_MIN         59
+#define DBG2_DEVICES_OFFSET   36
+#define DBG2_DEVICES_COUNT    40
+#define DBG2_DEVICE_LENGTH    1
+#define DBG2_DEVICE_ADDRESSES 3
+#define DBG2_DEVICE_TYPE      12
+#define DBG2_DEVICE_SUBTYPE   14
+#define DBG2_DEVICE_REGISTERS 18 // offset of the Generic Address Structures
+#define DBG2_DEVICE_SIZE_MIN  22
+#define DBG2_TYPE_SERIAL      0x8000
+
 #define AML_NAME_OP      0x08
 #define AML_PACKAGE_OP   0x12
 #define AML_ZERO_OP      0x00
@@ -212,6 +231,7 @@ static struct acpi_register get_register(struct table table, size_t offset)
     return (struct acpi_register){
         .space = (uint8_t)get(table, offset, 1),
         .width_bits = (uint8_t)get(table, offset + 1, 1),
+        .access = (uint8_t)get(table, offset + 3, 1),
         .address = get(table, offset + 4, 8),
     };
 }
@@ -278,7 +298,8 @@ static struct acpi_register get_pm_control(struct table fadt, size_t extended, s
     struct acpi_register reg = get_register(fadt, extended);
 
     if (reg.address == 0)
-        reg = (struct acpi_register){ACPI_SPACE_IO, 16, get(fadt, legacy, 4)};
+        reg = (struct acpi_register){
+            .space = ACPI_SPACE_IO, .width_bits = 16, .address = get(fadt, legacy, 4)};
     return reg;
 }
 
@@ -328,6 +349,57 @@ static void read_mcfg(const struct reader *reader, struct table table)
     }
 }
 
+// --- SPCR, DBG2
+// ---------------------------------------------------------------------------------------
+
+static void read_spcr(const struct reader *reader, struct table table)
+{
+    uint8_t kinds = (uint8_t)get(table, SPCR_INTERRUPT_TYPE, 1);
+
+    if (table.size < SPCR_SIZE_MIN)
+        return;
+    reader->machine->console = (struct acpi_serial_port){
+        .is_named = true,
+        .interface = (uint8_t)get(table, SPCR_INTERFACE, 1),
+        .registers = get_register(table, SPCR_REGISTERS),
+        .has_isa_irq = kinds & SPCR_INTERRUPT_ISA,
+        .has_irq = kinds & SPCR_INTERRUPT_APIC,
+        .isa_irq = (uint8_t)get(table, SPCR_ISA_IRQ, 1),
+        .irq = (uint32_t)get(table, SPCR_GLOBAL_IRQ, 4),
+        .baud_code = (uint8_t)get(table, SPCR_BAUD, 1),
+    };
+}
+
+// The table has no interrupts.
+static void read_dbg2_device(struct acpi_machine *machine, struct table device)
+{
+    size_t registers = (size_t)get(device, DBG2_DEVICE_REGISTERS, 2);
+
+    if (get(device, DBG2_DEVICE_TYPE, 2) != DBG2_TYPE_SERIAL || machine->debug_port.is_named ||
+        get(device, DBG2_DEVICE_ADDRESSES, 1) == 0 || registers < DBG2_DEVICE_SIZE_MIN ||
+        registers > device.size || GAS_SIZE > device.size - registers)
+        return;
+    machine->debug_port = (struct acpi_serial_port){
+        .is_named = true,
+        .interface = (uint16_t)get(device, DBG2_DEVICE_SUBTYPE, 2),
+        .registers = get_register(device, registers),
+    };
+}
+
+static void read_dbg2(const struct reader *reader, struct table table)
+{
+    size_t at = (size_t)get(table, DBG2_DEVICES_OFFSET, 4);
+    size_t count = (size_t)get(table, DBG2_DEVICES_COUNT, 4);
+
+    for (; count > 0 && at < table.size && table.size - at >= DBG2_DEVICE_SIZE_MIN; count--) {
+        struct table device = {table.bytes + at, (size_t)get(table, at + DBG2_DEVICE_LENGTH, 2)};
+        if (device.size < DBG2_DEVICE_SIZE_MIN || device.size > table.size - at)
+            return;
+        read_dbg2_device(reader->machine, device);
+        at += device.size;
+    }
+}
+
 // --- the root
 // -----------------------------------------------------------------------------------------
 
@@ -336,8 +408,8 @@ static void read_table(const struct reader *reader, uint64_t address)
     static const struct {
         const char *signature;
         void (*read)(const struct reader *reader, struct table table);
-    } known[] = {
-        {"APIC", read_madt}, {"FACP", read_fadt}, {"HPET", read_hpet}, {"MCFG", read_mcfg}};
+    } known[] = {{"APIC", read_madt}, {"FACP", read_fadt}, {"HPET", read_hpet},
+                 {"MCFG", read_mcfg}, {"SPCR", read_spcr}, {"DBG2", read_dbg2}};
     struct table table;
 
     if (!map_table(reader, address, &table))

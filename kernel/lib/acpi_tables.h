@@ -1,5 +1,6 @@
 // Reads what start-up needs out of the ACPI tables (ACPI Specification 6.5; PCI Firmware
-// Specification 3.3, "MCFG"; IA-PC HPET Specification 1.0a, "The HPET Description Table").
+// Specification 3.3, "MCFG"; IA-PC HPET Specification 1.0a, "The HPET Description Table";
+// Microsoft's "Serial Port Console Redirection Table", 1.10, and "Debug Port Table 2", 1.0).
 //
 // Tables come from firmware, which is trusted no further than it must be: every length is checked
 // against what was mapped and against the table's own, checksums included, and a broken table
@@ -21,8 +22,13 @@
 struct acpi_register {
     uint8_t space; // ACPI_SPACE_*
     uint8_t width_bits;
+    uint8_t access;   // ACPI_ACCESS_*
     uint64_t address; // 0: there is none
 };
+#define ACPI_ACCESS_UNDEFINED 0
+#define ACPI_ACCESS_BYTE      1
+#define ACPI_ACCESS_DWORD     3
+
 #define ACPI_SPACE_MEMORY 0
 #define ACPI_SPACE_IO     1
 #define ACPI_SPACE_PCI    2
@@ -46,6 +52,25 @@ struct acpi_ecam {
     uint8_t first_bus, last_bus;
 };
 
+// A serial port that firmware uses or is debugged by.
+struct acpi_serial_port {
+    bool is_named;                  // the table is there, and names one
+    uint16_t interface;             // ACPI_SERIAL_*, or another of the specification's
+    struct acpi_register registers; // the first of them
+    bool has_isa_irq, has_irq;
+    uint8_t isa_irq;
+    uint32_t irq;      // global
+    uint8_t baud_code; // ACPI_BAUD_*
+};
+#define ACPI_SERIAL_16550        0x00
+#define ACPI_SERIAL_16550_DBGP   0x01
+#define ACPI_SERIAL_16550_PLACED 0x12 // as its Generic Address Structure says
+#define ACPI_BAUD_AS_IT_IS       0
+#define ACPI_BAUD_9600           3
+#define ACPI_BAUD_19200          4
+#define ACPI_BAUD_57600          6
+#define ACPI_BAUD_115200         7
+
 struct acpi_machine {
     uint32_t cpu_apic_ids[ACPI_CPU_MAX]; // that are usable
     uint32_t cpu_count;
@@ -56,7 +81,9 @@ struct acpi_machine {
     uint32_t override_count;
     struct acpi_ecam ecams[ACPI_ECAM_MAX];
     uint32_t ecam_count;
-    uint64_t hpet_address; // 0: none
+    uint64_t hpet_address;              // 0: none
+    struct acpi_serial_port console;    // SPCR
+    struct acpi_serial_port debug_port; // DBG2: the first that is serial
     struct acpi_register pm1a_control, pm1b_control;
     struct acpi_register reset;
     uint8_t reset_value;

@@ -48,6 +48,13 @@ def test_machina_runs_in_machina(machina):
     assert (row['package'], row['state'], row['memory'], row['reason']) == ('zircon_guest', 'ended', '64 MiB', 'powered off')
 
 
+@pytest.mark.only('x64')
+def test_inner_machine_takes_its_console_from_the_boot_items(machina):
+    inner = MachinaGuest(machina)
+    assert 'console: 8250 at port 0x3f8, by the boot items' in inner.run('dmesg')
+    assert inner.power_off() == 'powered off'
+
+
 @pytest.mark.gic
 def test_clock_and_terminal_of_the_inner_machine_go_on(machina):
     """Its timer, its UART's interrupts and a detached terminal."""

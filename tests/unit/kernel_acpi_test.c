@@ -11,6 +11,8 @@
 #define DSDT        0xa00
 #define HPET        0xc00
 #define MCFG        0xd00
+#define SPCR        0xe00
+#define DBG2        0xf00
 
 static uint8_t memory[MEMORY_SIZE];
 static struct acpi_machine machine;
@@ -274,6 +276,119 @@ TEST(short_fadt_has_no_reset_register)
     ASSERT_OK(read());
     EXPECT_EQ(machine.reset.address, 0);
     EXPECT_EQ(machine.pm1a_control.address, 0x604);
+}
+
+// --- serial ports -------------------------------------------------------------------------------
+
+static void add_table(size_t at)
+{
+    size_t size = memory[XSDT + 4];
+
+    put(XSDT + size, 8, at);
+    seal_table(XSDT, "XSDT", size + 8);
+}
+
+static void put_gas(size_t at, uint8_t space, uint8_t width_bits, uint8_t access, uint64_t address)
+{
+    memory[at] = space;
+    memory[at + 1] = width_bits;
+    memory[at + 3] = access;
+    put(at + 4, 8, address);
+}
+
+static void make_spcr(void)
+{
+    make_machine(2);
+    memory[SPCR + 36] = ACPI_SERIAL_16550_PLACED;
+    put_gas(SPCR + 40, ACPI_SPACE_MEMORY, 32, ACPI_ACCESS_DWORD, 0xfe001000);
+    memory[SPCR + 52] = 3;
+    memory[SPCR + 53] = 5;
+    put(SPCR + 54, 4, 20);
+    memory[SPCR + 58] = ACPI_BAUD_9600;
+    seal_table(SPCR, "SPCR", 80);
+    add_table(SPCR);
+}
+
+TEST(console_is_read_from_spcr)
+{
+    make_spcr();
+    ASSERT_OK(read());
+    ASSERT_TRUE(machine.console.is_named);
+    EXPECT_EQ(machine.console.interface, ACPI_SERIAL_16550_PLACED);
+    EXPECT_EQ(machine.console.registers.space, ACPI_SPACE_MEMORY);
+    EXPECT_EQ(machine.console.registers.width_bits, 32);
+    EXPECT_EQ(machine.console.registers.access, ACPI_ACCESS_DWORD);
+    EXPECT_EQ(machine.console.registers.address, 0xfe001000);
+    EXPECT_TRUE(machine.console.has_isa_irq && machine.console.has_irq);
+    EXPECT_EQ(machine.console.isa_irq, 5);
+    EXPECT_EQ(machine.console.irq, 20);
+    EXPECT_EQ(machine.console.baud_code, ACPI_BAUD_9600);
+    EXPECT_FALSE(machine.debug_port.is_named);
+}
+
+TEST(spcr_that_is_cut_off_names_no_console)
+{
+    make_spcr();
+    seal_table(SPCR, "SPCR", 58);
+    ASSERT_OK(read());
+    EXPECT_FALSE(machine.console.is_named);
+}
+
+static size_t put_debug_device(size_t at, uint16_t type, uint16_t subtype, uint64_t address)
+{
+    put(at + 1, 2, 34);
+    memory[at + 3] = 1;
+    put(at + 12, 2, type);
+    put(at + 14, 2, subtype);
+    put(at + 18, 2, 22);
+    put_gas(at + 22, ACPI_SPACE_IO, 8, ACPI_ACCESS_BYTE, address);
+    return at + 34;
+}
+
+// A USB debug port, then two serial ones.
+static void make_dbg2(void)
+{
+    make_machine(2);
+    put(DBG2 + 36, 4, 44);
+    put(DBG2 + 40, 4, 3);
+    size_t at = put_debug_device(DBG2 + 44, 0x8002, 0, 0x100);
+    at = put_debug_device(at, 0x8000, ACPI_SERIAL_16550_DBGP, 0x2f8);
+    at = put_debug_device(at, 0x8000, ACPI_SERIAL_16550, 0x3f8);
+    seal_table(DBG2, "DBG2", at - DBG2);
+    add_table(DBG2);
+}
+
+TEST(debug_port_is_the_first_serial_one_of_dbg2)
+{
+    make_dbg2();
+    ASSERT_OK(read());
+    ASSERT_TRUE(machine.debug_port.is_named);
+    EXPECT_EQ(machine.debug_port.interface, ACPI_SERIAL_16550_DBGP);
+    EXPECT_EQ(machine.debug_port.registers.address, 0x2f8);
+    EXPECT_EQ(machine.debug_port.registers.access, ACPI_ACCESS_BYTE);
+    EXPECT_FALSE(machine.debug_port.has_irq || machine.debug_port.has_isa_irq);
+    EXPECT_FALSE(machine.console.is_named);
+}
+
+TEST(debug_devices_with_lying_lengths_are_left_out)
+{
+    static const struct {
+        size_t at, size;
+        uint64_t value;
+    } lies[] = {
+        {44 + 1, 2, 21},     {44 + 1, 2, 0},        {44 + 1, 2, 0xffff},  {36, 4, 0xfffffff0},
+        {40, 4, 1},          {44 + 34 + 18, 2, 23}, {44 + 34 + 18, 2, 0}, {44 + 34 + 18, 2, 0xffff},
+        {44 + 34 + 3, 1, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        make_dbg2();
+        put(DBG2 + 44 + 68 + 12, 2, 0); // leaves one that counts
+        put(DBG2 + lies[i].at, lies[i].size, lies[i].value);
+        fix_checksum(DBG2, 44 + 3 * 34, 9);
+        ASSERT_OK(read());
+        EXPECT_FALSE(machine.debug_port.is_named);
+    }
 }
 
 TEST(more_cpus_than_the_table_holds_are_left_out)

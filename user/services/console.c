@@ -3,8 +3,9 @@
 // One thread waits on a port for the UART's interrupt, the client's stream, the log and init's
 // requests. Bytes to send wait in one ring, received ones in another; neither overflows: what does
 // not fit stays where it is, in the stream, the log or the UART. A line feed goes out with a
-// carriage return in front. The kernel writes to the UART by itself until somebody creates its
-// interrupt, so that only records from then on are copied.
+// carriage return in front. The kernel writes to the UART by itself until somebody reads the log,
+// so that only records from then on are copied. A UART without an interrupt is looked at every few
+// milliseconds.
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +22,10 @@
 #include "user/services/uart.h"
 
 #define RING_BYTES 4096 // a power of two
+
+// How often a UART without an interrupt is looked at: its FIFO of 16 bytes is sent in this time.
+#define POLL_BUSY MX_MSEC(1)
+#define POLL_IDLE MX_MSEC(10)
 
 struct ring {
     uint8_t bytes[RING_BYTES];
@@ -40,6 +45,7 @@ struct console {
     mx_handle_t port, interrupt, stream, log, control;
     bool is_armed[KEY_COUNT]; // an asynchronous wait is under way
     bool is_stream_open, is_control_open;
+    bool is_polled;
     bool is_log_shown;
     bool after_return; // the last byte sent was a carriage return
     bool is_held_back; // the stream or the log may have more than there was room for
@@ -189,7 +195,8 @@ static void pump(void)
         fill_from_stream();
         fill_from_log();
         transmit();
-        uart_set_interrupts(ring_room(&console.input) > 0, ring_used(&console.output) > 0);
+        uart_set_interrupts(!console.is_polled && ring_room(&console.input) > 0,
+                            !console.is_polled && ring_used(&console.output) > 0);
     } while (uart_is_interrupting() || (console.is_held_back && ring_used(&console.output) == 0));
 }
 
@@ -247,20 +254,21 @@ static mx_status_t connect_interrupt(uint32_t irq)
     mx_status_t status = mx_interrupt_create(irqs, irq, &console.interrupt);
 
     handle_close(irqs);
-    console.log_start = mx_clock_get_monotonic();
-    if (status == MX_OK)
-        status = mx_port_create(&console.port);
     if (status == MX_OK)
         status = mx_interrupt_bind(console.interrupt, console.port, KEY_INTERRUPT);
     return status;
 }
 
-static mx_status_t start(uint64_t base, uint32_t irq)
+static mx_status_t start(const struct uart_place *place, uint32_t irq)
 {
-    mx_status_t status = connect_interrupt(irq);
+    mx_status_t status = mx_port_create(&console.port);
 
-    if (status == MX_OK)
-        status = uart_init(base);
+    if (status != MX_OK)
+        return status;
+    // An interrupt that firmware tells of may not exist, or be another device's.
+    console.is_polled = irq == MX_CONSOLE_NO_IRQ || connect_interrupt(irq) != MX_OK;
+    console.log_start = mx_clock_get_monotonic();
+    status = uart_init(place);
     if (status != MX_OK)
         return status;
     console.stream = startup_handle_take(CONSOLE_STARTUP_STREAM, 0);
@@ -272,29 +280,49 @@ static mx_status_t start(uint64_t base, uint32_t irq)
     return MX_OK;
 }
 
-// console BASE IRQ: where the UART's registers are, and its interrupt.
+static uint32_t number(const char *text)
+{
+    return (uint32_t)strtoul(text, NULL, 0);
+}
+
+// Until something is to be done.
+static mx_status_t wait(void)
+{
+    mx_time_t deadline = MX_TIME_INFINITE;
+    struct mx_port_packet packet;
+
+    if (console.is_polled)
+        deadline =
+            mx_clock_get_monotonic() + (ring_used(&console.output) > 0 ? POLL_BUSY : POLL_IDLE);
+    mx_status_t status = mx_port_wait(console.port, deadline, &packet);
+    if (status == MX_ERR_TIMED_OUT)
+        return MX_OK;
+    if (status != MX_OK)
+        return status;
+    if (packet.key < KEY_COUNT)
+        console.is_armed[packet.key] = false;
+    // Unmasked before the UART is looked at, so that an edge from now on is not lost.
+    return packet.key == KEY_INTERRUPT ? mx_interrupt_ack(console.interrupt) : MX_OK;
+}
+
+// console BASE STRIDE ACCESS IRQ: where the UART's registers are, and its interrupt, as struct
+// mx_info_console has them.
 int main(int argc, char **argv)
 {
-    struct mx_port_packet packet;
     mx_status_t status = MX_ERR_INVALID_ARGS;
 
-    if (argc == 3)
-        status = start(strtoul(argv[1], NULL, 0), (uint32_t)strtoul(argv[2], NULL, 0));
-
+    if (argc == 5) {
+        const struct uart_place place = {strtoul(argv[1], NULL, 0), number(argv[2]),
+                                         number(argv[3])};
+        status = start(&place, number(argv[4]));
+    }
     if (status != MX_OK) {
         printf("console: cannot drive the serial port: %s\n", mx_status_string(status));
         return 1;
     }
-    for (;;) {
+    do {
         pump();
         serve_control();
-        status = mx_port_wait(console.port, MX_TIME_INFINITE, &packet);
-        if (status != MX_OK)
-            return 1;
-        if (packet.key < KEY_COUNT)
-            console.is_armed[packet.key] = false;
-        // Unmasked before the UART is looked at, so that an edge from now on is not lost.
-        if (packet.key == KEY_INTERRUPT && mx_interrupt_ack(console.interrupt) != MX_OK)
-            return 1;
-    }
+    } while (wait() == MX_OK);
+    return 1;
 }

@@ -94,6 +94,15 @@ static mx_handle_t make_resource(uint32_t kind, uint64_t base, uint64_t size)
     return resource;
 }
 
+// The page in which a range begins; *size_bytes becomes that of all its pages.
+static uint64_t whole_pages(uint64_t base, uint64_t *size_bytes)
+{
+    uint64_t first = base & ~(uint64_t)(MX_PAGE_SIZE - 1);
+
+    *size_bytes = (base - first + *size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
+    return first;
+}
+
 static mx_handle_t make_job(void)
 {
     mx_handle_t job;
@@ -227,12 +236,22 @@ static mx_status_t launch(mx_handle_t job, const char *const *argv, size_t argc,
     return status;
 }
 
+// Of memory only whole pages can be mapped.
+static mx_handle_t make_registers(const struct mx_info_console *uart)
+{
+    uint64_t base = uart->base, size_bytes = uart->size_bytes;
+
+    if (uart->resource_kind == MX_RESOURCE_MMIO)
+        base = whole_pages(uart->base, &size_bytes);
+    return make_resource(uart->resource_kind, base, size_bytes);
+}
+
 // It gets the UART, the log to read, and one end of the stream that is the terminal.
 static mx_status_t start_console(void)
 {
     struct mx_info_console uart;
-    char base[24], irq[16];
-    const char *const argv[] = {"console", base, irq};
+    char words[4][24];
+    const char *const argv[] = {"console", words[0], words[1], words[2], words[3]};
     mx_handle_t stream, process;
     mx_status_t status =
         mx_object_get_info(init.system, MX_INFO_CONSOLE, &uart, sizeof(uart), NULL);
@@ -243,12 +262,15 @@ static mx_status_t start_console(void)
         status = add_seat(&stream, false);
     if (status != MX_OK)
         return status;
-    snprintf(base, sizeof(base), "0x%lx", (unsigned long)uart.base);
-    snprintf(irq, sizeof(irq), "%u", uart.irq);
+    snprintf(words[0], sizeof(words[0]), "0x%lx", (unsigned long)uart.base);
+    snprintf(words[1], sizeof(words[1]), "%u", uart.stride_bytes);
+    snprintf(words[2], sizeof(words[2]), "%u", uart.access_bytes);
+    snprintf(words[3], sizeof(words[3]), "%u", uart.irq);
     const struct process_handle handles[] = {
-        {MX_STARTUP_RESOURCE, uart.resource_kind,
-         make_resource(uart.resource_kind, uart.base, uart.size_bytes)},
-        {MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ, make_resource(MX_RESOURCE_IRQ, uart.irq, 1)},
+        {MX_STARTUP_RESOURCE, uart.resource_kind, make_registers(&uart)},
+        {MX_STARTUP_RESOURCE, MX_RESOURCE_IRQ,
+         uart.irq == MX_CONSOLE_NO_IRQ ? MX_HANDLE_INVALID
+                                       : make_resource(MX_RESOURCE_IRQ, uart.irq, 1)},
         {CONSOLE_STARTUP_STREAM, 0, stream},
         {MX_STARTUP_LOG, 0,
          make_log(MX_RIGHT_READ | MX_RIGHT_WRITE | MX_RIGHT_WAIT | MX_RIGHT_TRANSFER)},
@@ -285,11 +307,10 @@ static void ask_consoles(enum console_operation operation)
 // The picture's memory, and nothing around it but the rest of its first and last page.
 static mx_status_t make_framebuffer(const struct mx_info_framebuffer *info, mx_handle_t *vmo)
 {
-    uint64_t base = info->base & ~(uint64_t)(MX_PAGE_SIZE - 1);
-    uint64_t size_bytes = info->base - base + (uint64_t)info->stride_pixels * info->height * 4;
+    uint64_t size_bytes = (uint64_t)info->stride_pixels * info->height * 4;
+    uint64_t base = whole_pages(info->base, &size_bytes);
     mx_handle_t resource, whole;
 
-    size_bytes = (size_bytes + MX_PAGE_SIZE - 1) & ~(uint64_t)(MX_PAGE_SIZE - 1);
     resource = make_resource(MX_RESOURCE_MMIO, base, size_bytes);
     mx_status_t status =
         mx_vmo_create_physical(resource, MX_VMO_PHYSICAL_COMBINED, base, size_bytes, &whole);

@@ -7,10 +7,16 @@
 
 #include <machina/types.h>
 
+// Where its registers are, as struct mx_info_console says.
+struct uart_place {
+    uint64_t base;
+    uint32_t stride_bytes, access_bytes; // of an 8250
+};
+
 // Takes the resource for the registers from the start-up message (MX_STARTUP_RESOURCE) and sets the
-// UART at `base` (of I/O ports or physical memory) up, interrupts off. NOT_FOUND: no resource, or no
-// UART answers.
-MX_MUST_CHECK mx_status_t uart_init(uint64_t base);
+// UART up, interrupts off; its rate stays as the kernel or firmware has set it. NOT_FOUND: no
+// resource, or no UART answers.
+MX_MUST_CHECK mx_status_t uart_init(const struct uart_place *place);
 // Takes received bytes, as many as fit.
 size_t uart_receive(uint8_t *bytes, size_t capacity);
 // Hands over bytes to send; returns how many the UART took, possibly none.

@@ -145,9 +145,14 @@ struct mx_info_system {
 // The UART that the kernel's log goes to, for the process that takes it over.
 struct mx_info_console {
     uint32_t resource_kind; // MX_RESOURCE_MMIO or MX_RESOURCE_IOPORT; MX_RESOURCE_ROOT: there is none
-    uint32_t irq;
-    uint64_t base, size_bytes; // of the resource
+    uint32_t irq;              // MX_CONSOLE_NO_IRQ: it has to be polled
+    uint64_t base, size_bytes; // of the registers
+    // Of an 8250: register N is at base + N * stride_bytes, and accessed in that width.
+    uint32_t stride_bytes, access_bytes;
 };
+_Static_assert(sizeof(struct mx_info_console) == 32, "ABI");
+
+#define MX_CONSOLE_NO_IRQ UINT32_MAX
 
 // The screen as firmware or a boot loader left it, for the process that draws on it.
 struct mx_info_framebuffer {

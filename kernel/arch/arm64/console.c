@@ -17,7 +17,10 @@ bool console_init(paddr_t base, uint32_t intid)
 {
     uart = arch_map_device(base, PL011_SIZE);
     if (uart)
-        place = (struct mx_info_console){MX_RESOURCE_MMIO, intid, base.raw, PL011_SIZE};
+        place = (struct mx_info_console){.resource_kind = MX_RESOURCE_MMIO,
+                                         .irq = intid,
+                                         .base = base.raw,
+                                         .size_bytes = PL011_SIZE};
     return uart != NULL;
 }
 

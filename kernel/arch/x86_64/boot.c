@@ -12,6 +12,7 @@
 #include <arch/hypervisor_cpu.h>
 #include <arch/mmu.h>
 
+#include "boot/boot_option.h"
 #include "kernel/arch/x86_64/acpi.h"
 #include "kernel/arch/x86_64/apic.h"
 #include "kernel/arch/x86_64/console.h"
@@ -139,6 +140,14 @@ static void init_memory(void)
     boot_items_finish(&boot_items, &boot_info);
 }
 
+static void choose_console(void)
+{
+    static char option[CONSOLE_OPTION_SIZE];
+    bool is_told = boot_option_find(boot_info.cmdline, CONSOLE_OPTION, option, sizeof(option));
+
+    console_choose(is_told ? option : NULL, &boot_items.machine.uart);
+}
+
 static void init_machine(void)
 {
     bool has_acpi = acpi_init(boot_items.machine.acpi_rsdp);
@@ -149,6 +158,7 @@ static void init_machine(void)
     time_init(acpi_machine()->hpet_address);
     smp_count_cpus();
     tlb_join();
+    choose_console();
     if (!has_acpi)
         log_print("no ACPI tables found: one CPU, no interrupts, no power off");
 }

@@ -2,6 +2,7 @@
 // "Programmers Model".
 
 #include "user/services/uart.h"
+#include "user/services/uart_memory.h"
 
 #include <machina/syscalls.h>
 
@@ -53,29 +54,12 @@ static void write_register(enum uart_register offset, uint32_t value)
     __asm__ volatile("str %w0, [%1]" : : "r"(value), "r"(registers + offset) : "memory");
 }
 
-static mx_status_t map_registers(uint64_t base)
+mx_status_t uart_init(const struct uart_place *place)
 {
-    mx_handle_t resource = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_MMIO);
-    uint64_t address = 0;
-    mx_handle_t vmo;
-    mx_status_t status = mx_vmo_create_physical(resource, 0, base, REGISTERS_BYTES, &vmo);
+    mx_status_t status = uart_map_registers(place->base, REGISTERS_BYTES, &registers);
 
-    if (status == MX_OK) {
-        status = mx_aspace_map(startup_handle_look(MX_STARTUP_SELF_ASPACE, 0),
-                               MX_MAP_READ | MX_MAP_WRITE, vmo, 0, REGISTERS_BYTES, &address);
-        (void)!mx_handle_close(vmo);
-    }
-    if (resource != MX_HANDLE_INVALID)
-        (void)!mx_handle_close(resource);
-    registers = (uintptr_t)address;
-    return status;
-}
-
-// The rate stays as firmware has set it.
-mx_status_t uart_init(uint64_t base)
-{
-    if (map_registers(base) != MX_OK)
-        return MX_ERR_NOT_FOUND;
+    if (status != MX_OK)
+        return status;
     write_register(UART_IMSC, 0);
     write_register(UART_ICR, INTERRUPT_ALL);
     write_register(UART_LCR_H, LCR_H_WLEN_8 | LCR_H_FEN);

@@ -1,5 +1,5 @@
-// The 16550A UART of a PC's first serial port. National Semiconductor PC16550D data sheet,
-// "Registers".
+// The 16550A UART that is a PC's console, on I/O ports or in memory. National Semiconductor
+// PC16550D data sheet, "Registers".
 
 #include "user/services/uart.h"
 
@@ -7,12 +7,12 @@
 
 #include <machina_user/startup.h>
 
+#include "user/services/uart_memory.h"
+
 enum uart_register {
     UART_RBR = 0, // received byte
     UART_THR = 0, // byte to send
-    UART_DLL = 0, // divisor, while LCR.DLAB is set
     UART_IER = 1,
-    UART_DLM = 1,
     UART_IIR = 2,
     UART_FCR = 2,
     UART_LCR = 3,
@@ -27,35 +27,45 @@ enum {
     IIR_NONE = 0x01,
     FCR_ENABLE_AND_CLEAR = 0x07,
     LCR_8N1 = 0x03,
-    LCR_DLAB = 0x80,
     MCR_DTR_RTS_OUT2 = 0x0b, // OUT2 lets the interrupt out of the chip
     LSR_DATA_READY = 0x01,
     LSR_THR_EMPTY = 0x20,
     LSR_IDLE = 0x40,
 
-    DIVISOR_115200 = 1,
     FIFO_BYTES = 16,
 };
 
-static mx_handle_t ports;
-static uint32_t first_port;
+#define REGISTER_COUNT 8
+
+static struct uart_place uart;
+static mx_handle_t ports = MX_HANDLE_INVALID; // unless the registers are in memory
+static uintptr_t registers;
 
 // An access to a port of a resource that this process holds cannot fail; reading all ones otherwise
 // looks like a machine without the chip.
 static uint8_t read_register(enum uart_register number)
 {
-    uint32_t value;
+    uint32_t offset = number * uart.stride_bytes, value;
 
-    if (mx_ioport_read(ports, first_port + number, 1, &value) != MX_OK)
+    if (ports == MX_HANDLE_INVALID && uart.access_bytes == 4)
+        return (uint8_t) * (volatile uint32_t *)(registers + offset);
+    if (ports == MX_HANDLE_INVALID)
+        return *(volatile uint8_t *)(registers + offset);
+    if (mx_ioport_read(ports, (uint32_t)uart.base + offset, 1, &value) != MX_OK)
         return 0xff;
     return (uint8_t)value;
 }
 
 static void write_register(enum uart_register number, uint8_t value)
 {
-    mx_status_t ignored = mx_ioport_write(ports, first_port + number, 1, value);
+    uint32_t offset = number * uart.stride_bytes;
 
-    (void)ignored;
+    if (ports == MX_HANDLE_INVALID && uart.access_bytes == 4)
+        *(volatile uint32_t *)(registers + offset) = value;
+    else if (ports == MX_HANDLE_INVALID)
+        *(volatile uint8_t *)(registers + offset) = value;
+    else
+        (void)!mx_ioport_write(ports, (uint32_t)uart.base + offset, 1, value);
 }
 
 static bool is_present(void)
@@ -67,16 +77,20 @@ static bool is_present(void)
     return read_register(UART_SCR) == 0xa5;
 }
 
-mx_status_t uart_init(uint64_t base)
+mx_status_t uart_init(const struct uart_place *place)
 {
-    first_port = (uint32_t)base;
+    mx_status_t status = MX_OK;
+
+    uart = *place;
     ports = startup_handle_take(MX_STARTUP_RESOURCE, MX_RESOURCE_IOPORT);
-    if (ports == MX_HANDLE_INVALID || !is_present())
+    if (ports == MX_HANDLE_INVALID)
+        status = uart_map_registers(place->base, (uint64_t)REGISTER_COUNT * place->stride_bytes,
+                                    &registers);
+    if (status != MX_OK)
+        return status;
+    if (!is_present())
         return MX_ERR_NOT_FOUND;
     write_register(UART_IER, 0);
-    write_register(UART_LCR, LCR_DLAB);
-    write_register(UART_DLL, DIVISOR_115200);
-    write_register(UART_DLM, 0);
     write_register(UART_LCR, LCR_8N1);
     write_register(UART_FCR, FCR_ENABLE_AND_CLEAR);
     write_register(UART_MCR, MCR_DTR_RTS_OUT2);
