@@ -223,20 +223,19 @@ static mx_status_t read_efi_map(const struct zbi_item *item, struct zbi_machine 
 // machines).
 static enum zbi_memory_kind efi_kind(const struct zbi_efi_memory *entry)
 {
-    bool is_runtime = (entry->attributes & ZBI_EFI_ATTRIBUTE_RUNTIME) != 0;
+    bool is_device = entry->type == ZBI_EFI_MEMORY_MAPPED_IO ||
+                     entry->type == ZBI_EFI_MEMORY_MAPPED_PORTS ||
+                     !(entry->attributes & ZBI_EFI_ATTRIBUTE_WRITE_BACK);
 
+    if (entry->attributes & ZBI_EFI_ATTRIBUTE_RUNTIME)
+        return is_device ? ZBI_MEMORY_RUNTIME_DEVICE : ZBI_MEMORY_RUNTIME;
     switch (entry->type) {
-    case ZBI_EFI_RUNTIME_CODE:
-    case ZBI_EFI_RUNTIME_DATA:
-        return ZBI_MEMORY_RUNTIME;
     case ZBI_EFI_LOADER_CODE:
     case ZBI_EFI_LOADER_DATA:
     case ZBI_EFI_BOOT_SERVICES_CODE:
     case ZBI_EFI_BOOT_SERVICES_DATA:
     case ZBI_EFI_CONVENTIONAL:
-        if (is_runtime || !(entry->attributes & ZBI_EFI_ATTRIBUTE_WRITE_BACK))
-            return ZBI_MEMORY_RESERVED;
-        return ZBI_MEMORY_RAM;
+        return is_device ? ZBI_MEMORY_RESERVED : ZBI_MEMORY_RAM;
     default:
         return ZBI_MEMORY_RESERVED;
     }

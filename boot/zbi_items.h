@@ -49,6 +49,8 @@ _Static_assert(sizeof(struct zbi_efi_memory) == 40, "EFI_MEMORY_DESCRIPTOR");
 #define ZBI_EFI_RUNTIME_CODE         5
 #define ZBI_EFI_RUNTIME_DATA         6
 #define ZBI_EFI_CONVENTIONAL         7
+#define ZBI_EFI_MEMORY_MAPPED_IO     11
+#define ZBI_EFI_MEMORY_MAPPED_PORTS  12
 #define ZBI_EFI_ATTRIBUTE_WRITE_BACK UINT64_C(0x8)
 #define ZBI_EFI_ATTRIBUTE_RUNTIME    (UINT64_C(1) << 63)
 
@@ -173,7 +175,9 @@ MX_MUST_CHECK mx_status_t zbi_read_machine(const void *data, size_t size_bytes,
 enum zbi_memory_kind {
     ZBI_MEMORY_RAM,      // free once the kernel runs
     ZBI_MEMORY_RESERVED, // to be left alone
-    ZBI_MEMORY_RUNTIME,  // code and data of EFI's run-time services, which stay theirs
+    // Code and data of EFI's run-time services: theirs, and mapped to call them.
+    ZBI_MEMORY_RUNTIME,
+    ZBI_MEMORY_RUNTIME_DEVICE, // registers that they use
 };
 
 struct zbi_memory_range {

@@ -50,7 +50,7 @@ bool boot_items_add_memory(const struct boot_items *items)
     }
     for (size_t i = 0; i < count; i++) {
         struct zbi_memory_range range = zbi_memory_at(&items->machine, i);
-        if (range.kind == ZBI_MEMORY_RESERVED)
+        if (range.kind == ZBI_MEMORY_RESERVED || range.kind == ZBI_MEMORY_RUNTIME_DEVICE)
             boot_memory_remove_ram(range.base, range.size_bytes);
         else if (range.kind == ZBI_MEMORY_RUNTIME)
             boot_memory_leave_to_firmware(range.base, range.size_bytes);
@@ -95,4 +95,5 @@ void boot_items_finish(const struct boot_items *items, struct boot_info *info)
         zbi_gather_cmdline(items->data, items->size_bytes, info->cmdline, sizeof(info->cmdline));
     info->is_cmdline_cut = !is_complete;
     info->framebuffer = items->machine.framebuffer;
+    info->items = &items->machine;
 }

@@ -15,7 +15,7 @@
 static struct spinlock log_lock = SPINLOCK_INIT;
 static struct mx_log_record records[LOG_CAPACITY];
 static uint64_t next_number;
-static bool is_console_taken;
+static bool is_console_taken, is_insisting;
 
 static void print_on_console(const struct mx_log_record *record)
 {
@@ -38,7 +38,7 @@ void log_write(uint64_t process_koid, const char *text, size_t size_bytes)
     record->size_bytes = (uint32_t)(size_bytes < MX_LOG_LINE_SIZE ? size_bytes : MX_LOG_LINE_SIZE);
     memcpy(record->text, text, record->size_bytes);
     next_number++;
-    if (!is_console_taken)
+    if (!is_console_taken || is_insisting)
         print_on_console(record);
     spin_unlock(&log_lock, state);
     log_object_notify_all();
@@ -79,6 +79,11 @@ bool log_has_record(uint64_t position)
 void log_release_console(void)
 {
     is_console_taken = true;
+}
+
+void log_insist_on_console(bool is_on)
+{
+    is_insisting = is_on;
 }
 
 _Noreturn void panic(const char *format, ...)

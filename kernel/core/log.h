@@ -16,6 +16,8 @@ bool log_read(uint64_t *position, struct mx_log_record *out);
 bool log_has_record(uint64_t position);
 // A user process reads the log from now on and prints it where it likes: the kernel stops writing to the console.
 void log_release_console(void);
+// Meanwhile the kernel writes there all the same: what is told while the machine goes down.
+void log_insist_on_console(bool is_on);
 
 // Prints the message, the registers and a backtrace on the console and stops the machine. Only for bugs of the kernel's
 // own: nothing that a guest or process does may get here.

@@ -7,6 +7,7 @@
 
 #include "boot/bootfs.h"
 #include "boot/zbi.h"
+#include "kernel/core/efi_runtime.h"
 #include "kernel/core/first_process.h"
 #include "kernel/core/log.h"
 #include "kernel/core/machine.h"
@@ -74,6 +75,7 @@ _Noreturn void kernel_main(const struct boot_info *info)
     if (info->is_cmdline_cut)
         log_print("the command line is longer than %d bytes: some of it is left out", BOOT_CMDLINE_SIZE);
     arch_init_late();
+    efi_runtime_init(info);
     machine.framebuffer = info->framebuffer;
     machine.kernel_size_bytes = info->kernel_size_bytes;
     machine.image_size_bytes = info->image_size_bytes;

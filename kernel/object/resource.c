@@ -3,9 +3,9 @@
 #include "kernel/object/resource.h"
 
 #include <arch/interrupts.h>
-#include <arch/power.h>
 
 #include "kernel/core/log.h"
+#include "kernel/core/power.h"
 #include "kernel/memory/user_copy.h"
 #include "kernel/object/process.h"
 #include "kernel/object/syscalls.h"
@@ -120,9 +120,9 @@ int64_t sys_system_power(mx_handle_t resource, uint32_t action)
     if (status != MX_OK)
         return status;
     if (action == MX_POWER_OFF)
-        arch_power_off();
+        power_off();
     else if (action == MX_POWER_REBOOT)
-        arch_reboot();
+        power_reboot();
     else
         return MX_ERR_INVALID_ARGS;
     return MX_ERR_NOT_SUPPORTED;

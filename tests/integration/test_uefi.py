@@ -96,6 +96,16 @@ def expect_refusal(console, *sentences):
     console.send(' ')
 
 
+def edit_command_line(console, text):
+    """Returns what was shown before the menu."""
+    console.expect_exact('edits the command line.')
+    before = console.before
+    console.send('e')
+    console.expect_exact('Command line: ')
+    console.send(text + '\r')
+    return before
+
+
 def power_off(console):
     console.expect_exact(PROMPT)
     console.send('poweroff\r')
@@ -114,10 +124,7 @@ def test_the_menu_refuses_wrong_images_and_starts_the_right_one(boot):
     expect_refusal(console, 'other.zbi cannot be started here: its kernel is for', 'make image ARCH=')
     choose(console, 1)
     expect_refusal(console, 'missing.zbi, from the disk: there is no such file', 'Put a boot image of that name')
-    console.expect_exact('edits the command line.')
-    console.send('e')
-    console.expect_exact('Command line: ')
-    console.send('machina.run=uptimx\x08e\r')
+    edit_command_line(console, 'machina.run=uptimx\x08e')
     console.expect_exact('Command line: machina.run=uptime')
     choose(console, 1)
     console.expect_exact('100 % of')
@@ -146,6 +153,23 @@ def test_the_network_boots_machina_and_says_what_is_missing(boot):
     for percent in '0 % of', '100 % of':
         console.expect_exact(percent)
     power_off(console)
+
+
+def test_firmware_restarts_the_machine_and_switches_it_off(boot):
+    """By its run-time services, on both architectures: what ACPI or PSCI say comes only after them."""
+    console = boot('uefi', '-action', 'reboot=reset')
+    edit_command_line(console, 'kernel.reset=efi')
+    choose(console, 5)
+    console.expect_exact(PROMPT)
+    console.send('reboot\r')
+    console.expect_exact('restarting by EFI run-time services')
+    assert 'EFI run-time services' not in edit_command_line(console, 'kernel.reset=efi')
+    choose(console, 5)
+    console.expect_exact(PROMPT)
+    console.send('poweroff\r')
+    console.expect_exact('switching off by EFI run-time services')
+    console.expect(pexpect.EOF)
+    assert 'EFI run-time services' not in console.before
 
 
 @pytest.mark.only('arm64')

@@ -229,8 +229,8 @@ TEST(zbi_items_read_an_efi_memory_map)
     // Not cacheable.
     EXPECT_EQ(zbi_memory_at(&machine, 3).kind, ZBI_MEMORY_RESERVED);
     // A device that run-time services use is a device.
-    EXPECT_EQ(zbi_memory_at(&machine, 4).kind, ZBI_MEMORY_RESERVED);
-    EXPECT_EQ(zbi_memory_at(&machine, 5).kind, ZBI_MEMORY_RESERVED);
+    EXPECT_EQ(zbi_memory_at(&machine, 4).kind, ZBI_MEMORY_RUNTIME_DEVICE);
+    EXPECT_EQ(zbi_memory_at(&machine, 5).kind, ZBI_MEMORY_RUNTIME);
 }
 
 TEST(zbi_items_check_an_efi_memory_map)

@@ -1,9 +1,11 @@
 // Exceptions: faults of user programs go to the address space or end the process; faults of the
-// kernel's own copies from user memory end the copy; everything else is a bug and stops the
-// machine. Arm ARM DDI 0487J.a, D1.3 "Exceptions", D19.2.37 "ESR_EL1".
+// kernel's own copies from user memory end the copy, faults of firmware that it calls end the call;
+// everything else is a bug and stops the machine. Arm ARM DDI 0487J.a, D1.3 "Exceptions", D19.2.37
+// "ESR_EL1".
 #include <arch/fpu.h>
 #include <arch/mmu.h>
 
+#include "kernel/arch/arm64/firmware.h"
 #include "kernel/arch/arm64/frame.h"
 #include "kernel/arch/arm64/interrupts.h"
 #include "kernel/arch/arm64/regs/control.h"
@@ -165,6 +167,8 @@ void arm64_handle_kernel_exception(struct arm64_frame *frame)
     const struct exception_entry *fixup = find_fixup(frame->elr);
     uint64_t addr = sysreg_read(far_el1);
 
+    if (firmware_end_call(frame))
+        return;
     if (!fixup || ESR_EC(frame->esr) != ESR_EC_DATA_SAME || addr >= arch_aspace_user_limit() ||
         (frame->spsr & PSTATE_I))
         kernel_fault(frame, exception_name(frame->esr));

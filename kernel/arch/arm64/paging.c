@@ -146,9 +146,9 @@ static void collect_tables(uint64_t entry, unsigned level, struct table_list *li
 
 // The slot of `level` for `addr`; tables on the way are made. NULL: no memory, or a block is in the
 // way.
-static uint64_t *kernel_walk(uint64_t addr, unsigned level)
+static uint64_t *walk_own(uint64_t root, uint64_t addr, unsigned level)
 {
-    uint64_t *table = table_at(kernel_root);
+    uint64_t *table = table_at(root);
 
     for (unsigned at = TOP_LEVEL; at > level; at--) {
         uint64_t *slot = &table[pt_index(addr, at)];
@@ -167,9 +167,9 @@ static uint64_t *kernel_walk(uint64_t addr, unsigned level)
 }
 
 // Where nothing is mapped yet, so no CPU remembers anything.
-static bool kernel_map(uint64_t addr, uint64_t phys, unsigned level, uint64_t flags)
+static bool map_leaf(uint64_t root, uint64_t addr, uint64_t phys, unsigned level, uint64_t flags)
 {
-    uint64_t *slot = kernel_walk(addr, level);
+    uint64_t *slot = walk_own(root, addr, level);
 
     if (!slot)
         return false;
@@ -179,8 +179,8 @@ static bool kernel_map(uint64_t addr, uint64_t phys, unsigned level, uint64_t fl
 }
 
 // With the largest blocks that fit, up to `level_max`.
-static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, unsigned level_max,
-                             uint64_t flags)
+static bool map_range(uint64_t root, uint64_t addr, uint64_t phys, uint64_t size_bytes,
+                      unsigned level_max, uint64_t flags)
 {
     while (size_bytes > 0) {
         unsigned level = level_max;
@@ -188,13 +188,19 @@ static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, 
         while (level > 1 && (!is_aligned(addr | phys, pt_level_size(level)) ||
                              size_bytes < pt_level_size(level)))
             level--;
-        if (!kernel_map(addr, phys, level, flags))
+        if (!map_leaf(root, addr, phys, level, flags))
             return false;
         addr += pt_level_size(level);
         phys += pt_level_size(level);
         size_bytes -= pt_level_size(level);
     }
     return true;
+}
+
+static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, unsigned level_max,
+                             uint64_t flags)
+{
+    return map_range(kernel_root, addr, phys, size_bytes, level_max, flags);
 }
 
 // New entries are seen by this CPU's walks from now on.
@@ -314,6 +320,37 @@ volatile void *arch_map_device(paddr_t address, uint64_t size_bytes)
     return map_reserved(address, size_bytes, PTE_DEVICE);
 }
 
+bool paging_map_identity(uint64_t *root, uint64_t base, uint64_t size_bytes, bool is_device)
+{
+    bool is_mapped;
+
+    if (!range_is_within(base, size_bytes, USER_LIMIT))
+        return false;
+    if (*root == 0) {
+        paddr_t table = tables_alloc(NULL, 0);
+        if (paddr_is_none(table))
+            return false;
+        *root = table.raw;
+    }
+    is_mapped = map_range(*root, base, base, size_bytes, 2,
+                          PTE_NG | PTE_UXN | (is_device ? PTE_DEVICE | PTE_PXN : PTE_NORMAL));
+    finish_kernel_map();
+    return is_mapped;
+}
+
+void paging_load_identity(uint64_t root)
+{
+    sysreg_write(ttbr0_el1, image_physical(boot_empty_table));
+    isb();
+    tlb_flush_asid_local(ASID_SHARED);
+    if (root != 0) {
+        sysreg_write(ttbr0_el1, root | (uint64_t)ASID_SHARED << TTBR_ASID_SHIFT);
+        isb();
+    } else {
+        paging_load_aspace(arm64_current_cpu()->loaded_aspace);
+    }
+}
+
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes)
 {
     return map_reserved(address, size_bytes, PTE_NORMAL | PTE_AP_READ_ONLY);
@@ -322,7 +359,8 @@ const void *paging_map_firmware(paddr_t address, uint64_t size_bytes)
 bool arch_kernel_map_page(void *at, paddr_t page)
 {
     arch_interrupt_state_t state = spin_lock(&kernel_lock);
-    bool is_mapped = kernel_map((uint64_t)at, page.raw, 1, PTE_NORMAL | PTE_UXN | PTE_PXN);
+    bool is_mapped =
+        map_leaf(kernel_root, (uint64_t)at, page.raw, 1, PTE_NORMAL | PTE_UXN | PTE_PXN);
 
     finish_kernel_map();
     spin_unlock(&kernel_lock, state);
@@ -332,7 +370,7 @@ bool arch_kernel_map_page(void *at, paddr_t page)
 paddr_t arch_kernel_unmap_page(void *at)
 {
     arch_interrupt_state_t state = spin_lock(&kernel_lock);
-    uint64_t *slot = kernel_walk((uint64_t)at, 1);
+    uint64_t *slot = walk_own(kernel_root, (uint64_t)at, 1);
     paddr_t page = PADDR(*slot & PTE_ADDRESS);
 
     entry_set(slot, 0);

@@ -26,6 +26,15 @@ paddr_t paging_finish_early(void);
 // for good. NULL: no room.
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes);
 
+// Shows whole pages at their own addresses to the kernel alone, for all accesses, in a hierarchy
+// for TTBR0_EL1. *root 0: it is made. False: no memory for tables, an address that has no place
+// there, or one that is shown already.
+MX_MUST_CHECK bool paging_map_identity(uint64_t *root, uint64_t base, uint64_t size_bytes,
+                                       bool is_device);
+// Puts such a hierarchy into TTBR0_EL1, or with root 0 this CPU's address space back. Interrupts
+// disabled.
+void paging_load_identity(uint64_t root);
+
 // Puts the address space (NULL: none) into TTBR0_EL1. Interrupts disabled.
 void paging_load_aspace(struct arch_aspace *aspace);
 // The same of an address space that needs no more than the register; false, and nothing done, if it

@@ -13,3 +13,8 @@ void arch_reboot(void)
 {
     (void)psci_call(PSCI_SYSTEM_RESET, 0, 0, 0);
 }
+
+// There is no other that all such machines have.
+void arch_reboot_by_force(void)
+{
+}

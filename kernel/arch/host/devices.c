@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "kernel/arch/host/host_firmware.h"
 #include "kernel/arch/host/host_interrupts.h"
 #include "kernel/core/log.h"
 #include "kernel/memory/phys.h"
@@ -202,11 +203,18 @@ mx_status_t arch_port_write(uint32_t port, uint32_t width_bytes, uint32_t value)
 void arch_power_off(void)
 {
     power_action = MX_POWER_OFF;
+    host_note_power_way("tables");
 }
 
 void arch_reboot(void)
 {
     power_action = MX_POWER_REBOOT;
+    host_note_power_way("tables");
+}
+
+void arch_reboot_by_force(void)
+{
+    host_note_power_way("force");
 }
 
 uint32_t host_take_power_action(void)

@@ -1,9 +1,11 @@
 // Exceptions: faults of user programs go to the address space or end the process; faults of the
-// kernel's own copies from user memory end the copy; everything else is a bug and stops the
-// machine. AMD64 Architecture Programmer's Manual Volume 2, "Vectors".
+// kernel's own copies from user memory end the copy, faults of firmware that it calls end the call;
+// everything else is a bug and stops the machine. AMD64 Architecture Programmer's Manual Volume 2,
+// "Vectors".
 #include <arch/fpu.h>
 #include <arch/mmu.h>
 
+#include "kernel/arch/x86_64/firmware.h"
 #include "kernel/arch/x86_64/frame.h"
 #include "kernel/arch/x86_64/interrupts.h"
 #include "kernel/arch/x86_64/regs/control.h"
@@ -135,6 +137,8 @@ static void handle_kernel_exception(struct x86_frame *frame)
     const struct exception_entry *fixup = find_fixup(frame->rip);
     uint64_t addr = frame->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0;
 
+    if (firmware_end_call(frame))
+        return;
     if (!fixup || frame->vector != VECTOR_PAGE_FAULT || addr >= arch_aspace_user_limit() ||
         !(frame->rflags & RFLAGS_IF))
         kernel_fault(frame, addr);

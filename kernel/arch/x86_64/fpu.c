@@ -154,6 +154,18 @@ void fpu_release_current_thread(void)
     set_ts();
 }
 
+void fpu_lend_registers(void)
+{
+    fpu_release_current_thread();
+    x86_current_cpu()->fpu_cached = NULL;
+    cr0_clear_ts();
+}
+
+void fpu_take_registers_back(void)
+{
+    set_ts();
+}
+
 mx_status_t fpu_handle_not_available(void)
 {
     struct thread *thread = thread_current();

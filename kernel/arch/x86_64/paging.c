@@ -170,19 +170,25 @@ static uint64_t kernel_leaf_flags(void)
     return PTE_P | PTE_A | PTE_D | (cpu_features.has_pge ? PTE_G : 0);
 }
 
-static bool kernel_map(uint64_t addr, paddr_t page, unsigned level, uint64_t flags)
+static bool map_leaf(uint64_t root, uint64_t addr, paddr_t page, unsigned level, uint64_t flags)
 {
     bool removed_leaf = false;
-    uint64_t *slot = walk(kernel_root, addr, level, PTE_P | PTE_W, NULL, &removed_leaf);
+    uint64_t *slot = walk(root, addr, level, PTE_P | PTE_W, NULL, &removed_leaf);
 
     if (!slot)
         return false;
-    entry_set(slot, page.raw | flags | kernel_leaf_flags() | (level > 1 ? PTE_PS : 0));
+    entry_set(slot, page.raw | flags | (level > 1 ? PTE_PS : 0));
     return true;
 }
 
+static bool kernel_map(uint64_t addr, paddr_t page, unsigned level, uint64_t flags)
+{
+    return map_leaf(kernel_root, addr, page, level, flags | kernel_leaf_flags());
+}
+
 // With the largest pages that fit.
-static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, uint64_t flags)
+static bool map_range(uint64_t root, uint64_t addr, uint64_t phys, uint64_t size_bytes,
+                      uint64_t flags)
 {
     unsigned level_max = cpu_features.has_page_1gb ? 3 : 2;
 
@@ -192,13 +198,18 @@ static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, 
         while (level > 1 && (!is_aligned(addr | phys, pt_level_size(level)) ||
                              size_bytes < pt_level_size(level)))
             level--;
-        if (!kernel_map(addr, PADDR(phys), level, flags))
+        if (!map_leaf(root, addr, PADDR(phys), level, flags))
             return false;
         addr += pt_level_size(level);
         phys += pt_level_size(level);
         size_bytes -= pt_level_size(level);
     }
     return true;
+}
+
+static bool kernel_map_range(uint64_t addr, uint64_t phys, uint64_t size_bytes, uint64_t flags)
+{
+    return map_range(kernel_root, addr, phys, size_bytes, flags | kernel_leaf_flags());
 }
 
 static bool map_linear(uint64_t base, uint64_t end, uint64_t flags)
@@ -303,6 +314,25 @@ static void *map_reserved(paddr_t address, uint64_t size_bytes, uint64_t flags)
 volatile void *arch_map_device(paddr_t address, uint64_t size_bytes)
 {
     return map_reserved(address, size_bytes, PTE_W | PTE_UNCACHED);
+}
+
+bool paging_map_identity(uint64_t *root, uint64_t base, uint64_t size_bytes, bool is_device)
+{
+    size_t half = KERNEL_HALF_INDEX * sizeof(uint64_t);
+    paddr_t table;
+
+    if (!range_is_within(base, size_bytes, USER_LIMIT))
+        return false;
+    if (*root == 0) {
+        table = table_alloc(NULL);
+        if (paddr_is_none(table))
+            return false;
+        memcpy((char *)arch_phys_to_virt(table) + half,
+               (char *)arch_phys_to_virt(PADDR(kernel_root)) + half, half);
+        *root = table.raw;
+    }
+    return map_range(*root, base, base, size_bytes,
+                     PTE_P | PTE_W | PTE_A | PTE_D | (is_device ? PTE_PCD | PTE_PWT : 0));
 }
 
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes)

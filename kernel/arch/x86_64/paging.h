@@ -23,5 +23,11 @@ void paging_finish_early(void);
 // read-only, for good. NULL: no room.
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes);
 
+// Shows whole pages at their own addresses to the kernel alone, for all accesses, in a hierarchy
+// that has the kernel's half, too. *root 0: it is made. False: no memory for tables, or an address
+// in the kernel's half.
+MX_MUST_CHECK bool paging_map_identity(uint64_t *root, uint64_t base, uint64_t size_bytes,
+                                       bool is_device);
+
 // Puts the address space (NULL: the kernel's own) into CR3. Interrupts disabled.
 void paging_load_aspace(struct arch_aspace *aspace);

@@ -38,7 +38,7 @@ void arch_power_off(void)
     time_wait_us(WAIT_US);
 }
 
-static void reset_by_acpi(void)
+void arch_reboot(void)
 {
     const struct acpi_machine *machine = acpi_machine();
     volatile uint8_t *mapped;
@@ -80,10 +80,9 @@ static void reset_by_triple_fault(void)
     __asm__ volatile("lidt %0\n\tint3" : : "m"(empty));
 }
 
-void arch_reboot(void)
+void arch_reboot_by_force(void)
 {
     arch_interrupts_disable();
-    reset_by_acpi();
     reset_by_chipset();
     reset_by_keyboard_controller();
     reset_by_triple_fault();

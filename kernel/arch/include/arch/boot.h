@@ -13,6 +13,7 @@ struct boot_info {
     char cmdline[BOOT_CMDLINE_SIZE]; // the boot image's, then that of whoever started the kernel
     bool is_cmdline_cut;             // some of it did not fit
     struct zbi_framebuffer framebuffer; // width 0: none
+    const struct zbi_machine *items;    // for good, with what they point to; NULL: none
 };
 
 // Runs on the boot CPU, on its idle thread's stack, interrupts disabled, linear map up, phys_add_range done for all free

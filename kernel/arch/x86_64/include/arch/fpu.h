@@ -49,6 +49,10 @@ static inline void fpu_acquire(struct fpu_state *state)
 // thread leaves the CPU.
 void fpu_release_current_thread(void);
 
+// Between the two, firmware may use the registers; no state is live.
+void fpu_lend_registers(void);
+void fpu_take_registers_back(void);
+
 // The XCR0 the host runs with: every feature of the list above that the CPU has. 0: the CPU has no
 // XSAVE.
 uint64_t fpu_host_xcr0(void);
