@@ -6,6 +6,7 @@
 #   make test       all tests, of both architectures unless ARCH is given; PYTEST="-k NAME" chooses
 #   make bench      executed instructions of what matters, beside Linux KVM with QEMU
 #   make fuzz       every fuzz target, FUZZ_SECONDS each (default 600)
+#   make clang      what `make` builds but for guest packages, by clang, in build/clang/ARCH
 #
 # Every source file is found by its folder, so a new file needs no line here:
 #   HOST_DIRS       portable code, built for the target and, with sanitizers, for the host's unit tests
@@ -181,7 +182,11 @@ $B/machina.iso: scripts/mkimage $B/netboot/machina.zbi $B/netboot/$(EFI_NAME)
 FUZZ_SECONDS ?= 600
 PYTEST ?=
 
-.PHONY: all run image test bench fuzz clean
+CLANG_TARGET_x64 := x86_64-linux-gnu
+CLANG_TARGET_arm64 := aarch64-linux-gnu
+CLANG := clang --target=$(CLANG_TARGET_$(ARCH))
+
+.PHONY: all run image test bench fuzz clang clean
 all: $B/machina.bin $B/machina.kernel $B/machina.zbi $B/loader.efi $(if $(filter x64,$(ARCH)),$B/machina-video.bin)
 
 run:
@@ -200,6 +205,10 @@ bench: all
 
 fuzz: fuzz-targets
 	for target in $(FUZZ_TARGETS); do $$target -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+# With the headers of clang itself, which those of gcc do not fit.
+clang:
+	$(MAKE) B=build/clang/$(ARCH) KERNEL_CC="$(CLANG)" USER_CC="$(CLANG)" PACKAGES= all
 
 clean:
 	rm -rf build
