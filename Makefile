@@ -131,6 +131,7 @@ include boot/boot.mk
 
 -include vmm/vmm.mk
 -include tests/system/system.mk
+-include tests/integration/efi/efi.mk
 include user/user.mk
 
 PACKAGES ?= linux_guest zircon_guest

@@ -44,8 +44,10 @@ $(B)/efi-obj/%.o: %.S | $(EFI_CRT)
 $(B)/efi-obj/kernel/lib/target/string.o: EFI_CFLAGS += -fno-builtin \
 	$(if $(findstring clang,$(KERNEL_CC)),,-fno-tree-loop-distribute-patterns)
 
+EFI_LINK = $(CROSS)ld -nostdlib -shared -Bsymbolic -znocombreloc -znoexecstack --no-undefined --no-warn-rwx-segments --defsym=EFI_SUBSYSTEM=10 -T $(EFI_LIB)/elf_$(EFI_MACHINE)_efi.lds \
+	$(EFI_CRT) $^ -L$(EFI_LIB) -lgnuefi -o $@
+
 $(B)/loader.so: $(EFI_OBJS)
-	$(CROSS)ld -nostdlib -shared -Bsymbolic -znocombreloc -znoexecstack --no-undefined --no-warn-rwx-segments --defsym=EFI_SUBSYSTEM=10 -T $(EFI_LIB)/elf_$(EFI_MACHINE)_efi.lds \
-		$(EFI_CRT) $^ -L$(EFI_LIB) -lgnuefi -o $@
-$(B)/loader.efi: $(B)/loader.so
+	$(EFI_LINK)
+$(B)/%.efi: $(B)/%.so
 	$(CROSS)objcopy $(EFI_SECTIONS) $(EFI_FORMAT_$(ARCH)) $< $@

@@ -62,7 +62,7 @@ def boot(request, images):
     """A function that starts QEMU with firmware; its console."""
     consoles = []
 
-    def start(how, *options):
+    def start(how, *options, images=images):
         arch = request.config.architecture.name
         path = request.config.log_folder / f'uefi-{arch}-{how}.log'
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,6 +170,34 @@ def test_firmware_restarts_the_machine_and_switches_it_off(boot):
     console.expect_exact('switching off by EFI run-time services')
     console.expect(pexpect.EOF)
     assert 'EFI run-time services' not in console.before
+
+
+@pytest.fixture
+def bad_reset_images(request, images, tmp_path):
+    """A disk whose ResetSystem returns an error or, to switch off, faults."""
+    arch = request.config.architecture.name
+    folder = tmp_path / 'files'
+    folder.mkdir()
+    shutil.copy(images / 'netboot/machina.zbi', folder)
+    shutil.copy(TOP / 'build' / arch / 'loader.efi', folder)
+    shutil.copy(TOP / 'build' / arch / 'test/bad_reset.efi', folder / LOADERS[arch])
+    (folder / 'machina.cfg').write_text('timeout 1\ncmdline kernel.reset=efi\n')
+    subprocess.run([TOP / 'scripts/mkimage', 'disk', tmp_path / 'machina.img', folder], check=True)
+    return tmp_path
+
+
+def test_run_time_services_that_fail_are_told_of_and_done_without(boot, bad_reset_images):
+    console = boot('uefi', '-action', 'reboot=reset', images=bad_reset_images)
+    console.expect_exact(PROMPT)
+    console.send('reboot\r')
+    console.expect_exact('restarting by EFI run-time services')
+    console.expect_exact('EFI run-time services did not do it')
+    console.expect_exact(PROMPT)
+    console.send('poweroff\r')
+    console.expect_exact('switching off by EFI run-time services')
+    console.expect('firmware faulted at 0x[0-9a-f]+, .*address 0x123[0-9a-f]+')
+    console.expect_exact('EFI run-time services faulted, and are not used any more')
+    console.expect(pexpect.EOF)
 
 
 @pytest.mark.only('arm64')
