@@ -5,12 +5,14 @@ import struct
 
 import pytest
 
+from harness.qmp import Qmp
+
 pytestmark = pytest.mark.only('x64')
 
 FIRST = ['-serial', 'mon:stdio']
 SECOND = ['-serial', 'null', '-serial', 'mon:stdio']
 PORTS, MEMORY = 1, 0
-TYPE_16550, TYPE_PL011 = 0, 3
+TYPE_16550, TYPE_PL011, TYPE_16550_PLACED = 0, 3, 0x12
 ISA_INTERRUPT, GLOBAL_INTERRUPT = 1, 2
 
 
@@ -82,6 +84,24 @@ def test_an_interrupt_that_does_not_exist_does_not_silence_the_console(boot_with
 def test_dbg2_names_the_second_serial_port(boot_with):
     machine = boot_with(SECOND, dbg2=dbg2(PORTS, 0x2f8))
     expect_use(machine, 'console: 8250 at port 0x2f8, by the ACPI table DBG2')
+
+
+def io_base_of_serial_card(qmp):
+    buses = qmp.execute('query-pci')
+    regions = [device['regions'] for bus in buses for device in bus['devices'] if device['class_info']['class'] == 0x700]
+    return regions[0][0]['address']
+
+
+def test_spcr_names_a_card_whose_interrupt_is_a_level(boot_with, tmp_path):
+    """A PCI card, where SeaBIOS has put its ports. QEMU wires pin A of slot 4 to global interrupt 20."""
+    first = boot_with(FIRST + ['-chardev', 'null,id=card', '-device', 'pci-serial,addr=4,chardev=card', *Qmp.options(tmp_path / 'qmp')])
+    qmp = Qmp(tmp_path / 'qmp')
+    base = io_base_of_serial_card(qmp)
+    qmp.close()
+    first.close()
+    card = ['-serial', 'null', '-monitor', 'none', '-chardev', 'stdio,id=card', '-device', 'pci-serial,addr=4,chardev=card']
+    machine = boot_with(card, spcr=spcr(PORTS, base, TYPE_16550_PLACED, GLOBAL_INTERRUPT, global_irq=20))
+    expect_use(machine, f'console: 8250 at port {base:#x}, by the ACPI table SPCR')
 
 
 def test_the_option_is_before_the_tables(boot_with):
