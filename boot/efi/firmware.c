@@ -45,6 +45,7 @@ const char *efi_status_text(EFI_STATUS status)
         {EFI_ICMP_ERROR, "the server cannot be reached"},
         {EFI_PROTOCOL_ERROR, "the server breaks the protocol"},
         {EFI_BUFFER_TOO_SMALL, "more comes than was announced"},
+        {EFI_INCOMPATIBLE_VERSION, "the server does not tell the file's size (TFTP option tsize)"},
         {EFI_ABORTED, "it was given up"},
         {EFI_NO_MAPPING, "there is no address for this computer yet"},
         {EFI_NOT_STARTED, "the network is not started"},

@@ -25,19 +25,29 @@ static void read_config(const struct source *source, struct loader_config *confi
     uint64_t size_bytes = 0;
 
     loader_config_read("", 0, config, &error);
-    if (source->ops->size(CONFIG_NAME, &size_bytes) != EFI_SUCCESS || size_bytes == 0)
+    EFI_STATUS status = source->ops->size(CONFIG_NAME, &size_bytes);
+    // A server may have no other word for a file that is not there.
+    if (status == EFI_NOT_FOUND || status == EFI_TFTP_ERROR ||
+        (status == EFI_SUCCESS && size_bytes == 0))
         return;
     if (size_bytes > sizeof(text)) {
         console_say(CONFIG_NAME ": it is longer than %u bytes, and was not read.\n",
                     LOADER_CONFIG_BYTES_MAX);
         console_pause();
-    } else if (source->ops->read(CONFIG_NAME, text, size_bytes) == EFI_SUCCESS) {
-        loader_config_read(text, size_bytes, config, &error);
-        if (error.reason) {
-            console_say(CONFIG_NAME ":%u: %s.\nThe line was left out.\n", error.line, error.reason);
-            console_pause();
-        }
+        return;
     }
+    if (status == EFI_SUCCESS)
+        status = source->ops->read(CONFIG_NAME, text, size_bytes);
+    if (status == EFI_SUCCESS)
+        loader_config_read(text, size_bytes, config, &error);
+    if (status != EFI_SUCCESS)
+        console_say(CONFIG_NAME ", from %s: %s.\nThe menu is as without it; start the loader anew "
+                                "to try again.\n",
+                    source->description, efi_status_text(status));
+    else if (error.reason)
+        console_say(CONFIG_NAME ":%u: %s.\nThe line was left out.\n", error.line, error.reason);
+    if (status != EFI_SUCCESS || error.reason)
+        console_pause();
 }
 
 static bool has_firmware_setup(void)

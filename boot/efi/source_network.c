@@ -18,6 +18,9 @@ static EFI_PXE_BASE_CODE_PROTOCOL *pxe;
 static struct dhcp_origin origin;
 static uint64_t received_bytes, total_bytes;
 
+// A server that sends for ever is cut off; one that sends each block twice is not.
+#define RECEIVED_BYTES_MAX(total) (2 * (total) + ((uint64_t)1 << 20))
+
 static EFI_STATUS transfer(EFI_PXE_BASE_CODE_TFTP_OPCODE operation, const char *name, void *buffer,
                            uint64_t *size_bytes)
 {
@@ -46,6 +49,9 @@ note_packet(EFI_PXE_BASE_CODE_CALLBACK_PROTOCOL *this, EFI_PXE_BASE_CODE_FUNCTIO
         received_bytes += packet_bytes > 4 ? packet_bytes - 4 : 0;
         if (received_bytes < total_bytes)
             source_show_progress(received_bytes, total_bytes);
+        // EDK II takes what a buffer has no room for until it ends.
+        if (received_bytes > RECEIVED_BYTES_MAX(total_bytes))
+            return EFI_PXE_BASE_CODE_CALLBACK_STATUS_ABORT;
     }
     return EFI_PXE_BASE_CODE_CALLBACK_STATUS_CONTINUE;
 }
@@ -53,7 +59,10 @@ note_packet(EFI_PXE_BASE_CODE_CALLBACK_PROTOCOL *this, EFI_PXE_BASE_CODE_FUNCTIO
 static EFI_STATUS network_size(const char *name, uint64_t *size_bytes)
 {
     *size_bytes = 0;
-    return transfer(EFI_PXE_BASE_CODE_TFTP_GET_FILE_SIZE, name, NULL, size_bytes);
+    EFI_STATUS status = transfer(EFI_PXE_BASE_CODE_TFTP_GET_FILE_SIZE, name, NULL, size_bytes);
+    // A server without the option (RFC 2349) begins to send, which was not asked for.
+    return status == EFI_PROTOCOL_ERROR || status == EFI_UNSUPPORTED ? EFI_INCOMPATIBLE_VERSION
+                                                                     : status;
 }
 
 static EFI_STATUS network_read(const char *name, void *buffer, uint64_t size_bytes)
@@ -65,6 +74,8 @@ static EFI_STATUS network_read(const char *name, void *buffer, uint64_t size_byt
     source_show_progress(0, size_bytes);
     EFI_STATUS status = transfer(EFI_PXE_BASE_CODE_TFTP_READ_FILE, name, buffer, &size);
     total_bytes = 0;
+    if (status != EFI_SUCCESS && received_bytes > RECEIVED_BYTES_MAX(size_bytes))
+        status = EFI_BUFFER_TOO_SMALL;
     if (status == EFI_SUCCESS && size != size_bytes)
         status = EFI_PROTOCOL_ERROR;
     if (status == EFI_SUCCESS)

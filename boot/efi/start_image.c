@@ -30,6 +30,16 @@ struct loading {
 #define MAP_PAGE    ((UINTN)ARCH_SCRATCH_PAGES)
 #define KERNEL_PAGE (MAP_PAGE + MEMORY_MAP_BYTES / PAGE_BYTES)
 
+// What helps when the file's size is not to be had, or wrong.
+static const char *advice(EFI_STATUS status)
+{
+    if (status == EFI_SUCCESS || status == EFI_NOT_FOUND || status == EFI_TFTP_ERROR)
+        return "Put a boot image of that name beside the loader, or choose another.";
+    if (status == EFI_INCOMPATIBLE_VERSION)
+        return "Serve it with another TFTP server: scripts/netboot says what is needed.";
+    return "Look at the server, the cable or the disk, and try again, or choose another image.";
+}
+
 static bool read_file(const struct source *source, const char *name, const char *cmdline,
                       struct loading *loading)
 {
@@ -37,12 +47,11 @@ static bool read_file(const struct source *source, const char *name, const char 
 
     if (status != EFI_SUCCESS || loading->file_bytes == 0 ||
         loading->file_bytes > IMAGE_BYTES_MAX) {
-        console_say("%s, from %s: %s.\nPut a boot image of that name beside the loader, or choose "
-                    "another.\n",
-                    name, source->description,
+        console_say("%s, from %s: %s.\n%s\n", name, source->description,
                     status != EFI_SUCCESS      ? efi_status_text(status)
                     : loading->file_bytes == 0 ? "the file is empty"
-                                               : "the file is larger than 3 GiB");
+                                               : "the file is larger than 3 GiB",
+                    advice(status));
         return false;
     }
     loading->buffer_pages =

@@ -9,6 +9,7 @@ import pexpect
 import pytest
 
 from harness.console import start_console
+from harness.netboot import SERVER_ADDRESS, BootNetwork, ServedFile
 from harness.paths import TOP
 
 PROMPT = 'machina$ '
@@ -198,6 +199,55 @@ def test_run_time_services_that_fail_are_told_of_and_done_without(boot, bad_rese
     console.expect('firmware faulted at 0x[0-9a-f]+, .*address 0x123[0-9a-f]+')
     console.expect_exact('EFI run-time services faulted, and are not used any more')
     console.expect(pexpect.EOF)
+
+
+# Files that the server sends wrongly, in the order in which they are asked for, and what is said of each.
+DATA = bytes(100_000)
+FAULTY_FILES = {
+    'refused.zbi': (ServedFile(DATA, refused_after=0), 'the server refuses the file', 'Put a boot image of that name'),
+    'broken.zbi': (ServedFile(DATA, refused_after=9), 'it cannot be read to its end: the server refuses', 'Try again'),
+    'long.zbi': (ServedFile(DATA, announced=50_000), 'more comes than was announced', 'Try again'),
+    'endless.zbi': (ServedFile(DATA, is_endless=True), 'more comes than was announced', 'Try again'),
+    'short.zbi': (ServedFile(DATA, announced=200_000), 'the server breaks the protocol', 'Try again'),
+    'empty.zbi': (ServedFile(b''), 'the file is empty', 'Put a boot image of that name'),
+    'huge.zbi': (ServedFile(DATA, announced=(1 << 64) - 1), 'the file is larger than 3 GiB', 'or choose another'),
+    'large.zbi': (ServedFile(DATA, announced=2 << 30), 'has 2048 MiB, and there is not as much free memory', 'smaller image'),
+    'unsized.zbi': (ServedFile(DATA, has_options=False), 'does not tell the file\'s size', 'another TFTP server'),
+    # The firmware asks six times, with four seconds between.
+    'stops.zbi': (ServedFile(DATA, silent_after=9), 'cannot be read to its end: the server does not answer', 'Try again'),
+}
+
+
+@pytest.fixture
+def faulty_server(request, images, tmp_path):
+    loader = LOADERS[request.config.architecture.name]
+    folder = images / 'netboot'
+    network = BootNetwork(tmp_path, loader, {
+        loader: ServedFile((folder / loader).read_bytes()),
+        'machina.cfg': ServedFile(b'timeout 0\n', announced=5),
+        # Among its blocks come packets that are none of TFTP's.
+        'machina.zbi': ServedFile((folder / 'machina.zbi').read_bytes(), has_garbage=True),
+        **{name: file for name, (file, *_) in FAULTY_FILES.items()}})
+    yield network
+    network.close()
+
+
+def test_a_server_that_sends_wrongly_is_told_of_and_the_menu_comes_back(boot, faulty_server):
+    console = boot('netboot', *faulty_server.options, '-device', 'virtio-net-pci,netdev=wire,romfile=,bootindex=0')
+    expect_refusal(console, f'machina.cfg, from server {SERVER_ADDRESS}: more comes than was announced', 'start the loader anew')
+    console.expect_exact('Starts machina.zbi in 5 s')
+    console.send(' ')
+    choose(console, 2)
+    typed = 0
+    for name, (_, *sentences) in FAULTY_FILES.items():
+        console.expect_exact('Boot image: ')
+        console.send('\x08' * typed + name + '\r')
+        typed = len(name)
+        expect_refusal(console, name, *sentences)
+        choose(console, 0)
+    console.send('\x1b')
+    choose(console, 2, UP)
+    power_off(console)
 
 
 @pytest.mark.only('arm64')
