@@ -8,13 +8,13 @@
 #include "boot/efi/console.h"
 #include "boot/efi/machine_items.h"
 #include "boot/loader/boot_plan.h"
+#include "boot/loader/leave_firmware.h"
 #include "boot/zbi_items.h"
 #include "kernel/lib/string.h"
 
 #define PAGE_BYTES       ((uint64_t)4096)
 #define IMAGE_BYTES_MAX  (UINT64_C(3) << 30)
 #define MEMORY_MAP_BYTES ((UINTN)128 << 10)
-#define EXIT_ATTEMPTS    8
 
 struct loading {
     struct boot_plan plan;
@@ -161,33 +161,42 @@ static bool make_data(struct loading *loading, const char *cmdline)
                              cmdline);
 }
 
-// The firmware's memory map as an item, and the end of the boot services. The map may change
-// between the two calls, so they are repeated (UEFI Specification 2.10, 7.4.6
-// "EFI_BOOT_SERVICES.ExitBootServices()").
+static uint64_t read_map(struct firmware_map *map)
+{
+    UINTN size_bytes = map->size_bytes, key = 0, descriptor_bytes = 0;
+    UINT32 version;
+    EFI_STATUS status =
+        efi_boot->GetMemoryMap(&size_bytes, map->descriptors, &key, &descriptor_bytes, &version);
+
+    map->size_bytes = size_bytes;
+    map->descriptor_bytes = descriptor_bytes;
+    map->key = key;
+    return status;
+}
+
+static uint64_t exit_boot_services(uint64_t key)
+{
+    return efi_boot->ExitBootServices(efi_image, (UINTN)key);
+}
+
+// The end of the boot services, and the firmware's memory map as an item.
 static EFI_STATUS leave_firmware(struct loading *loading)
 {
-    uint8_t *map = scratch_page(loading, MAP_PAGE);
-    UINTN map_bytes = 0, key, descriptor_bytes = 0;
-    EFI_STATUS status = EFI_NOT_READY;
-    UINT32 version;
+    static const struct firmware_exit_ops ops = {read_map, exit_boot_services};
+    struct firmware_map map = {.descriptors = scratch_page(loading, MAP_PAGE),
+                               .capacity_bytes = MEMORY_MAP_BYTES - PAGE_BYTES};
+    EFI_STATUS status = firmware_leave(&ops, &map);
     void *payload;
 
-    for (unsigned i = 0; i < EXIT_ATTEMPTS && status != EFI_SUCCESS; i++) {
-        map_bytes = MEMORY_MAP_BYTES - PAGE_BYTES;
-        status = efi_boot->GetMemoryMap(&map_bytes, (EFI_MEMORY_DESCRIPTOR *)map, &key,
-                                        &descriptor_bytes, &version);
-        if (status == EFI_SUCCESS)
-            status = efi_boot->ExitBootServices(efi_image, key);
-    }
     if (status != EFI_SUCCESS)
         return status;
-    uint64_t entry_bytes = descriptor_bytes;
+    uint64_t entry_bytes = map.descriptor_bytes;
     if (zbi_append_space(loading->hand_over.data, loading->hand_over.data_capacity_bytes,
-                         ZBI_TYPE_EFI_MEMORY_MAP, 0, sizeof(entry_bytes) + map_bytes,
+                         ZBI_TYPE_EFI_MEMORY_MAP, 0, sizeof(entry_bytes) + map.size_bytes,
                          &payload) != MX_OK)
         return EFI_BUFFER_TOO_SMALL;
     memcpy(payload, &entry_bytes, sizeof(entry_bytes));
-    memcpy((uint8_t *)payload + sizeof(entry_bytes), map, map_bytes);
+    memcpy((uint8_t *)payload + sizeof(entry_bytes), map.descriptors, map.size_bytes);
     return EFI_SUCCESS;
 }
 
