@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-import socket
-import subprocess
 
 import pytest
 
@@ -12,6 +10,7 @@ from harness.disk_images import disk_image, package_archive
 from harness.guests import LinuxGuest, launch_detached, list_guests, wait_until
 from harness.machine import Machina
 from harness.paths import TOP
+from harness.qmp import Qmp
 
 SECTOR_BYTES = 512
 DATA_SECTORS = 4096
@@ -70,26 +69,6 @@ class Disk:
 @pytest.fixture(scope='module')
 def disk(request, tmp_path_factory):
     return Disk(request.config.architecture.name, tmp_path_factory.mktemp('disks'))
-
-
-class Monitor:
-    """QEMU's machine protocol."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
-        self.file = self.socket.makefile('rw')
-        self.file.readline()
-        self.call('qmp_capabilities')
-
-    def call(self, command, **arguments):
-        self.file.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
-        self.file.flush()
-        while True:
-            answer = json.loads(self.file.readline())
-            if 'return' in answer or 'error' in answer:
-                assert 'return' in answer, answer
-                return answer['return']
 
 
 def boot(request, options, cmdline=''):
@@ -162,14 +141,14 @@ def test_errors_of_the_disk_reach_the_guest_alone(request, disk, device):
 @pytest.mark.parametrize('device', DEVICES)
 def test_disk_that_vanishes_leaves_the_host_and_the_guest_running(request, disk, device, tmp_path):
     path = tmp_path / 'qmp'
-    options = ['-qmp', f'unix:{path},server=on,wait=off', '-device', 'pcie-root-port,id=bridge0,chassis=1,slot=1']
+    options = [*Qmp.options(path), '-device', 'pcie-root-port,id=bridge0,chassis=1,slot=1']
     machine = boot(request, drive(disk, ',snapshot=on') + options +
                    [word.replace('id=device', 'bus=bridge0,id=device') for word in DEVICES[device]])
     wait_for_package(machine)
     linux = LinuxGuest(machine, PACKAGE)
     assert read_sector(linux, READ_ONLY, 3) == f'sector {3:08}\n'
     # As if it were pulled out: from now on all its registers read as ones.
-    Monitor(path).call('qom-set', path='/machine/peripheral/device', property='realized', value=False)
+    Qmp(path).execute('qom-set', path='/machine/peripheral/device', property='realized', value=False)
     status, _ = linux.try_run(
         f'dd if={READ_ONLY} of=/dev/null bs={SECTOR_BYTES} skip=2000 count=1 iflag=direct 2>/dev/null', timeout=90)
     assert status != 0
@@ -196,6 +175,47 @@ def test_disk_is_switched_off_when_nobody_is_left_who_would(request, disk, devic
     end_program(machine, program)
     wait_until(machine, lambda: 'was left on by who used it: switched off' in machine.run('dmesg'))
     assert list_guests(machine)[linux.id]['state'] == 'running'
+
+
+def silent_disks(folder):
+    """Options for a disk of each kind which answers what it is and reads one block, and then nothing for much longer than drivers
+    wait: the second block comes when so many bytes a second allow it. QEMU stands still while it resets AHCI, until then."""
+    image = folder / 'silent.img'
+    with open(image, 'wb') as file:
+        file.truncate(1 << 20)
+    options = []
+    for kind, bytes_per_second in ('virtio', 1), ('nvme', 1), ('ahci', 18):
+        options += ['-drive', f'file={image},if=none,id=silent-{kind},format=raw,snapshot=on,'
+                    f'throttling.bps-total={bytes_per_second}']
+        options += [word.replace('=device', f'=device-{kind}').replace('drive=disk', f'drive=silent-{kind}')
+                    for word in DEVICES[kind]]
+    return options
+
+
+def test_disk_that_never_answers_fails_its_requests_alone(request, disk, tmp_path):
+    machine = boot(request, [*Qmp.options(tmp_path / 'qmp'), *silent_disks(tmp_path), *drive(disk, ',snapshot=on'),
+                             *DEVICES['virtio']])
+    # The good disk is found, and serves a guest, while the others are waited for.
+    wait_for_package(machine)
+    linux = LinuxGuest(machine, PACKAGE)
+    assert read_sector(linux, READ_ONLY, 3) == f'sector {3:08}\n'
+    linux.detach()
+    gone = 'it does not answer; its requests fail from now on'
+    wait_until(machine, lambda: machine.run('dmesg', timeout=90).count(gone) == len(DEVICES))
+    log = machine.run('dmesg')
+    assert log.index(f'{disk.path.stat().st_size} bytes in blocks of') < log.index(gone)
+    # Now it falls silent, too. What waits when QEMU slows it down is answered yet.
+    throttle = {f'{what}{which}': 0 for what in ('bps', 'iops') for which in ('', '_rd', '_wr')}
+    Qmp(tmp_path / 'qmp').execute('block_set_io_throttle', device='disk', **{**throttle, 'bps': 1})
+    linux.attach()
+    read = f'dd if={READ_ONLY} of=/dev/null bs={SECTOR_BYTES} count=1 iflag=direct 2>/dev/null skip='
+    statuses = [linux.try_run(read + str(2000 + number), timeout=90)[0] for number in range(3)]
+    assert statuses[-1] != 0
+    linux.detach()
+    assert machine.run('dmesg').count(gone) == len(DEVICES) + 1
+    assert list_guests(machine)[linux.id]['state'] == 'running'
+    # What is in memory is still known.
+    assert {'linux_guest', PACKAGE} <= set(machine.run('guest packages').split())
 
 
 def refuse_launch(machine, package, options, expected):

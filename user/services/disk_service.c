@@ -1,5 +1,6 @@
 // The disk service: looks on each disk that the device manager announces for partitions of guest
-// packages, and hands out their files as extents. It alone holds whole disks.
+// packages, and hands out their files as extents. It alone holds whole disks. Each disk is looked
+// at by a thread of its own, so that one that does not answer keeps nobody from the others.
 //
 // A package partition holds a file archive (boot/bootfs.h) with the packages in pkg/NAME/, as the
 // boot image has them.
@@ -12,8 +13,10 @@
 #include <machina_user/block_client.h>
 #include <machina_user/device_manager.h>
 #include <machina_user/disk_service.h>
+#include <machina_user/mutex.h>
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
+#include <machina_user/thread.h>
 
 #include "boot/bootfs.h"
 #include "user/portable/gpt.h"
@@ -23,25 +26,43 @@
 #define DIRECTORY_BYTES_MAX ((uint64_t)1 << 20)
 #define PACKAGES_FOLDER     "pkg"
 #define CONFIG_FILE         "data/guest.cfg"
+// Less than the guest manager waits for an answer.
+#define LOOK_TIMEOUT MX_SEC(4)
 
 // The archive of a partition; its directory is in memory, its files are not.
 struct archive {
     struct block_client extent; // the partition
     struct bootfs files;
-    char disk[DEVICE_NAME_SIZE];
+    uint32_t order; // of its disk's announcement
 };
 
-// A disk while it is looked at.
+// A disk while it is looked at: its thread's, until is_done.
 struct look {
     struct block_client disk;
-    const char *name;
+    char name[DEVICE_NAME_SIZE];
+    mx_handle_t channel;
     mx_handle_t buffer; // attached as `memory`
     uint32_t memory;
+    struct archive found[ARCHIVES_MAX];
+    uint32_t found_count;
+    struct gpt_table table;
+    // The main thread's.
+    struct look *next;
+    struct thread *thread;
+    uint32_t order;
+    bool is_late; // it was waited for in vain
+    // The mutex's.
+    bool is_done;
 };
 
+// The main thread's, sorted by order.
 static struct archive archives[ARCHIVES_MAX];
 static uint32_t archive_count;
-static struct gpt_table table;
+static struct look *looks;
+static uint32_t next_order;
+
+static struct mutex look_mutex;
+static struct condition look_ended;
 
 static void say(const struct look *look, const char *what, mx_status_t status)
 {
@@ -100,11 +121,11 @@ static void add_archive(struct look *look, const struct gpt_partition *partition
 {
     uint64_t offset = partition->first_block * look->disk.block_bytes;
     uint64_t size = partition->block_count * look->disk.block_bytes;
-    struct archive *archive = &archives[archive_count];
+    struct archive *archive = &look->found[look->found_count];
     struct format_error error;
     mx_handle_t channel = MX_HANDLE_INVALID;
 
-    if (archive_count == ARCHIVES_MAX) {
+    if (look->found_count == ARCHIVES_MAX) {
         say(look, "too many package partitions", MX_OK);
         return;
     }
@@ -129,8 +150,7 @@ static void add_archive(struct look *look, const struct gpt_partition *partition
         free(directory);
         return;
     }
-    snprintf(archive->disk, sizeof(archive->disk), "%s", look->name);
-    archive_count++;
+    look->found_count++;
 }
 
 static void look_at_partitions(struct look *look)
@@ -140,7 +160,7 @@ static void look_at_partitions(struct look *look)
                             .read = read_blocks,
                             .context = look};
     const char *reason;
-    mx_status_t status = gpt_read(&disk, &table, &reason);
+    mx_status_t status = gpt_read(&disk, &look->table, &reason);
 
     if (status == MX_ERR_NOT_FOUND)
         return;
@@ -148,36 +168,122 @@ static void look_at_partitions(struct look *look)
         say(look, reason, status);
         return;
     }
-    if (table.is_backup)
+    if (look->table.is_backup)
         printf("disk %s: the backup partition table is used: %s\n", look->name,
-               table.primary_reason);
-    for (uint32_t i = 0; i < table.count; i++) {
-        if (gpt_guid_is_same(&table.partitions[i].type, &gpt_package_type))
-            add_archive(look, &table.partitions[i]);
+               look->table.primary_reason);
+    for (uint32_t i = 0; i < look->table.count; i++) {
+        if (gpt_guid_is_same(&look->table.partitions[i].type, &gpt_package_type))
+            add_archive(look, &look->table.partitions[i]);
     }
 }
 
-static void look_at_disk(mx_handle_t channel, const char *name)
+static void look_at_disk(void *arg)
 {
-    struct look look = {.name = name};
-    mx_status_t status = block_client_open(&look.disk, channel);
+    struct look *look = arg;
+    mx_status_t status = block_client_open(&look->disk, look->channel);
 
     if (status == MX_OK)
-        status = mx_vmo_create(BUFFER_BYTES, &look.buffer);
+        status = mx_vmo_create(BUFFER_BYTES, &look->buffer);
     if (status == MX_OK)
-        status = block_client_attach(&look.disk, look.buffer, &look.memory);
+        status = block_client_attach(&look->disk, look->buffer, &look->memory);
     if (status == MX_OK) {
-        printf("disk %s: %llu bytes in blocks of %u%s\n", name,
-               (unsigned long long)look.disk.size_bytes, look.disk.block_bytes,
-               look.disk.is_read_only ? ", read-only" : "");
-        look_at_partitions(&look);
+        printf("disk %s: %llu bytes in blocks of %u%s\n", look->name,
+               (unsigned long long)look->disk.size_bytes, look->disk.block_bytes,
+               look->disk.is_read_only ? ", read-only" : "");
+        look_at_partitions(look);
     } else if (status != MX_ERR_PEER_CLOSED) {
         // One whose driver ended is not there, or its driver has said why.
-        say(&look, "it cannot be used", status);
+        say(look, "it cannot be used", status);
     }
-    handle_close(look.buffer);
+    handle_close(look->buffer);
     // Partitions have channels of their own.
-    handle_close(channel);
+    handle_close(look->channel);
+    mutex_lock(&look_mutex);
+    look->is_done = true;
+    mutex_unlock(&look_mutex);
+    condition_wake_all(&look_ended);
+}
+
+// Consumes the channel.
+static void begin_look(mx_handle_t channel, const char *name)
+{
+    struct look *look = calloc(1, sizeof(*look));
+
+    if (!look) {
+        printf("disk %s: there is no memory to look at it\n", name);
+        handle_close(channel);
+        return;
+    }
+    look->channel = channel;
+    look->order = next_order++;
+    snprintf(look->name, sizeof(look->name), "%s", name);
+    look->next = looks;
+    looks = look;
+    if (thread_create(&look->thread, "look", look_at_disk, look, 0) != MX_OK) {
+        look->thread = NULL;
+        look_at_disk(look);
+    }
+}
+
+static bool is_done(const struct look *look)
+{
+    mutex_lock(&look_mutex);
+    bool done = look->is_done;
+    mutex_unlock(&look_mutex);
+    return done;
+}
+
+static void add_archives(const struct look *look)
+{
+    uint32_t at = archive_count, count = look->found_count;
+
+    if (count > ARCHIVES_MAX - archive_count) {
+        say(look, "too many package partitions", MX_OK);
+        count = ARCHIVES_MAX - archive_count;
+    }
+    while (at > 0 && archives[at - 1].order > look->order)
+        at--;
+    memmove(&archives[at + count], &archives[at], (archive_count - at) * sizeof(archives[0]));
+    for (uint32_t i = 0; i < count; i++) {
+        archives[at + i] = look->found[i];
+        archives[at + i].order = look->order;
+    }
+    archive_count += count;
+}
+
+static bool has_look_to_wait_for(void)
+{
+    for (const struct look *look = looks; look; look = look->next) {
+        if (!look->is_done && !look->is_late)
+            return true;
+    }
+    return false;
+}
+
+// Takes over what was found, by all looks that are not late; the others become it. False: some are.
+static bool finish_looks(void)
+{
+    mx_time_t deadline = mx_clock_get_monotonic() + LOOK_TIMEOUT;
+    struct look **at = &looks, *look;
+    mx_status_t status = MX_OK;
+
+    mutex_lock(&look_mutex);
+    while (status == MX_OK && has_look_to_wait_for())
+        status = condition_wait(&look_ended, &look_mutex, deadline);
+    mutex_unlock(&look_mutex);
+    while ((look = *at)) {
+        if (!is_done(look)) {
+            look->is_late = true;
+            at = &look->next;
+            continue;
+        }
+        if (look->thread)
+            thread_join(look->thread);
+        add_archives(look);
+        *at = look->next;
+        free(look);
+    }
+    return looks == NULL;
 }
 
 static bool take_announcement(mx_handle_t devices)
@@ -195,7 +301,7 @@ static bool take_announcement(mx_handle_t devices)
         return status == MX_OK || status == MX_ERR_SHOULD_WAIT;
     }
     announcement.device[DEVICE_NAME_SIZE - 1] = '\0';
-    look_at_disk(channel, announcement.device);
+    begin_look(channel, announcement.device);
     return true;
 }
 
@@ -294,6 +400,7 @@ static void handle_request(struct disk_request *request, size_t size_bytes,
         return;
     request->package[GUEST_NAME_SIZE - 1] = '\0';
     request->path[DISK_PATH_SIZE - 1] = '\0';
+    bool is_all_known = finish_looks();
     if (request->operation == DISK_PACKAGES) {
         for (uint32_t i = 0; i < archive_count; i++)
             list_packages(&archives[i], reply);
@@ -305,6 +412,8 @@ static void handle_request(struct disk_request *request, size_t size_bytes,
             reply->status = request->operation == DISK_OPEN
                                 ? open_file(&archives[i], request, reply, handle)
                                 : read_file(&archives[i], request, reply, handle);
+        if (reply->status == MX_ERR_NOT_FOUND && !is_all_known)
+            reply->status = MX_ERR_TIMED_OUT;
     }
 }
 
