@@ -1,4 +1,4 @@
-"""The screen that UEFI firmware leaves, with a USB keyboard: arm64 (tests/integration/test_screen.py has a PC's)."""
+"""The screen that UEFI firmware leaves, with a USB keyboard and a virtio one: arm64 (tests/integration/test_screen.py has a PC's)."""
 
 import re
 import shutil
@@ -29,7 +29,8 @@ def make_system_partition(folder):
 def qemu_arguments(config, partition, variables, qmp):
     return ['-machine', f'virt,virtualization=on,acpi=off,gic-version={config.getoption("gic")}', '-cpu', 'max,pauth-impdef=on',
             '-m', '1G', '-smp', '2', '-nographic', '-nic', 'none', '-no-reboot',
-            '-device', 'ramfb', '-device', 'qemu-xhci', '-device', 'usb-kbd',
+            # QEMU types on the keyboard that came last, as long as it is there.
+            '-device', 'ramfb', '-device', 'virtio-keyboard-pci', '-device', 'qemu-xhci', '-device', 'usb-kbd,id=usb-keyboard',
             '-drive', f'if=pflash,format=raw,readonly=on,file={FIRMWARE}/AAVMF_CODE.fd',
             '-drive', f'if=pflash,format=raw,file={variables}',
             '-drive', f'if=none,id=esp,format=raw,readonly=on,file=fat:{partition}', '-device', 'virtio-blk-pci,drive=esp',
@@ -61,19 +62,23 @@ def type_slowly(screen, text):
         screen.expect(r'machina\$ ' + re.escape(text[:at + 1].rstrip()) + r'\Z')
 
 
-def test_screen_of_uefi_with_a_usb_keyboard(machine):
-    serial, screen = machine
-    text = '\n'.join(screen.expect(r'machina\$\Z').lines())
-    assert text.index('hypervisor: ') < text.index('help lists the commands')
-    # The keyboard is found after the shell is up.
-    serial.send('ps\r')
-    serial.expect('xhci_driver')
+def type_until_shown(screen):
+    """A keyboard is found after the shell is up, and what is typed before that is lost."""
     for _ in range(100):
         screen.type('k')
         if re.search(r'\$ k', '\n'.join(screen.picture().lines())):
             break
     screen.chord('ctrl', 'c')
     screen.expect(r'\^C\nmachina\$\Z')
+
+
+def test_screen_of_uefi_with_a_usb_and_a_virtio_keyboard(machine):
+    serial, screen = machine
+    text = '\n'.join(screen.expect(r'machina\$\Z').lines())
+    assert text.index('hypervisor: ') < text.index('help lists the commands')
+    serial.send('ps\r')
+    serial.expect('xhci_driver')
+    type_until_shown(screen)
     type_slowly(screen, 'echo Hello')
     screen.chord('ret')
     screen.expect(r'^Hello\nmachina\$\Z')
@@ -81,3 +86,8 @@ def test_screen_of_uefi_with_a_usb_keyboard(machine):
     screen.expect(r'^Machina\..*\nmachina\$\Z')
     screen.chord('alt', 'f1')
     screen.expect(r'^Hello\nmachina\$\Z')
+    screen.qmp.remove_device('usb-keyboard')
+    type_until_shown(screen)
+    type_slowly(screen, 'echo Virtio')
+    screen.chord('ret')
+    screen.expect(r'^Virtio\nmachina\$\Z')
