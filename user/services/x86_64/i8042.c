@@ -1,10 +1,6 @@
-// The driver of a PC's PS/2 keyboard at the controller that all PCs agree on: Intel 8042 and its
-// successors (IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary
-// Device Controller").
-//
-// Every wait is bounded, so that a machine without the controller, or with one that does not
-// answer, loses the keyboard and nothing else. A keyboard that is plugged in later says so, and is
-// set up then.
+// The driver of a PC's PS/2 keyboard: ports, interrupt and the screen for what
+// user/portable/ps2_controller.h and ps2_scancodes.h do. A keyboard that is plugged in later says
+// so, and is set up then.
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,43 +12,13 @@
 #include <machina_user/process.h>
 #include <machina_user/startup.h>
 
+#include "user/portable/ps2_controller.h"
 #include "user/portable/ps2_scancodes.h"
 #include "user/services/i8042.h"
 
-enum {
-    STATUS_OUTPUT_FULL = 0x01, // a byte can be read
-    STATUS_INPUT_FULL = 0x02,  // a byte cannot be written
-    STATUS_FROM_MOUSE = 0x20,
-    STATUS_ABSENT = 0xff,
-
-    COMMAND_READ_CONFIG = 0x20,
-    COMMAND_WRITE_CONFIG = 0x60,
-    COMMAND_DISABLE_MOUSE = 0xa7,
-    COMMAND_SELF_TEST = 0xaa,
-    COMMAND_DISABLE_KEYBOARD = 0xad,
-    COMMAND_ENABLE_KEYBOARD = 0xae,
-    SELF_TEST_PASSED = 0x55,
-
-    CONFIG_KEYBOARD_INTERRUPT = 0x01,
-    CONFIG_MOUSE_INTERRUPT = 0x02,
-    CONFIG_KEYBOARD_OFF = 0x10,
-    CONFIG_TRANSLATE = 0x40, // scan codes of set 2 into set 1
-
-    KEYBOARD_SET_INDICATORS = 0xed,
-    KEYBOARD_SET_CODES = 0xf0,
-    KEYBOARD_ENABLE = 0xf4,
-    KEYBOARD_RESET = 0xff,
-    KEYBOARD_ACK = 0xfa,
-    KEYBOARD_RESEND = 0xfe,
-    KEYBOARD_PASSED = 0xaa,
-};
-
-#define POLL_PERIOD    MX_USEC(100)
-#define ANSWER_TIMEOUT MX_MSEC(250)
-#define RESET_TIMEOUT  MX_SEC(2) // a keyboard tests itself first
-#define FLUSH_MAX      64        // bytes that firmware may have left
-#define TRIES          3
-#define BYTES_MAX      256 // of one interrupt: a controller that always has another is broken
+#define POLL_PERIOD  MX_USEC(100)
+#define BYTES_MAX    256 // of one interrupt: a controller that always has another is broken
+#define ABSENT_VALUE 0xff
 
 static struct {
     mx_handle_t data, command; // the ports
@@ -60,14 +26,13 @@ static struct {
     mx_handle_t keyboard; // the stream to the screen
     bool has_sent;        // a key over that stream
     uint8_t indicators;   // that shall be lit
-    bool is_translated;
-    uint8_t config; // of the controller, as it was set up
+    struct ps2_controller controller;
     struct ps2_scancodes codes;
 } driver;
 
 enum packet_key { KEY_INTERRUPT, KEY_INDICATORS };
 
-// --- the controller
+// --- the ports
 
 // An access to a port of a resource that this process holds cannot fail; all ones look like a
 // machine without the chip.
@@ -75,7 +40,7 @@ static uint8_t read_port(mx_handle_t resource, uint32_t port)
 {
     uint32_t value;
 
-    return mx_ioport_read(resource, port, 1, &value) == MX_OK ? (uint8_t)value : STATUS_ABSENT;
+    return mx_ioport_read(resource, port, 1, &value) == MX_OK ? (uint8_t)value : ABSENT_VALUE;
 }
 
 static uint8_t read_status(void)
@@ -88,142 +53,35 @@ static uint8_t read_data(void)
     return read_port(driver.data, I8042_DATA_PORT);
 }
 
-// Waits until the bits of `mask` in the status are `value`.
-static bool wait_status(uint8_t mask, uint8_t value, mx_time_t timeout)
+static bool write_command(uint8_t value)
 {
-    mx_time_t deadline = mx_clock_get_monotonic() + timeout;
-
-    while ((read_status() & mask) != value) {
-        if (mx_clock_get_monotonic() >= deadline)
-            return false;
-        mx_nanosleep(mx_clock_get_monotonic() + POLL_PERIOD);
-    }
-    return true;
+    return mx_ioport_write(driver.command, I8042_COMMAND_PORT, 1, value) == MX_OK;
 }
 
-static bool write_port(mx_handle_t resource, uint32_t port, uint8_t value)
+static bool write_data(uint8_t value)
 {
-    return wait_status(STATUS_INPUT_FULL, 0, ANSWER_TIMEOUT) &&
-           mx_ioport_write(resource, port, 1, value) == MX_OK;
+    return mx_ioport_write(driver.data, I8042_DATA_PORT, 1, value) == MX_OK;
 }
 
-static bool send_command(uint8_t command)
+static int64_t now_ns(void)
 {
-    return write_port(driver.command, I8042_COMMAND_PORT, command);
+    return mx_clock_get_monotonic();
 }
 
-static bool send_data(uint8_t value)
+static void pause(void)
 {
-    return write_port(driver.data, I8042_DATA_PORT, value);
+    mx_nanosleep(mx_clock_get_monotonic() + POLL_PERIOD);
 }
 
-static bool receive(uint8_t *value, mx_time_t timeout)
-{
-    if (!wait_status(STATUS_OUTPUT_FULL, STATUS_OUTPUT_FULL, timeout))
-        return false;
-    *value = read_data();
-    return true;
-}
-
-static void flush(void)
-{
-    for (unsigned i = 0; i < FLUSH_MAX && (read_status() & STATUS_OUTPUT_FULL); i++)
-        read_data();
-}
-
-static bool read_config(uint8_t *config)
-{
-    return send_command(COMMAND_READ_CONFIG) && receive(config, ANSWER_TIMEOUT);
-}
-
-static bool write_config(uint8_t config)
-{
-    return send_command(COMMAND_WRITE_CONFIG) && send_data(config);
-}
-
-// --- the keyboard
-
-// Sends a byte until it is acknowledged; what else comes meanwhile was typed, and is lost.
-static bool tell_keyboard(uint8_t value)
-{
-    uint8_t answer;
-
-    for (unsigned i = 0; i < TRIES; i++) {
-        if (!send_data(value))
-            return false;
-        for (unsigned j = 0; j < FLUSH_MAX; j++) {
-            if (!receive(&answer, ANSWER_TIMEOUT))
-                return false;
-            if (answer == KEYBOARD_ACK)
-                return true;
-            if (answer == KEYBOARD_RESEND)
-                break;
-        }
-    }
-    return false;
-}
-
-static bool reset_keyboard(void)
-{
-    uint8_t answer;
-
-    return tell_keyboard(KEYBOARD_RESET) && receive(&answer, RESET_TIMEOUT) &&
-           answer == KEYBOARD_PASSED;
-}
-
-static void show_indicators(void)
-{
-    uint8_t indicators = driver.indicators;
-    // HID's order is Num, Caps, Scroll; PS/2's is Scroll, Num, Caps.
-    uint8_t bits = (indicators & KEYBOARD_SCROLL_LOCK ? 1 : 0) |
-                   (indicators & KEYBOARD_NUM_LOCK ? 2 : 0) |
-                   (indicators & KEYBOARD_CAPS_LOCK ? 4 : 0);
-
-    if (tell_keyboard(KEYBOARD_SET_INDICATORS))
-        (void)tell_keyboard(bits);
-}
-
-// Set 2 is what every keyboard begins with and the only one that all of them get right.
-static bool start_keyboard(void)
-{
-    ps2_scancodes_init(&driver.codes, driver.is_translated);
-    return tell_keyboard(KEYBOARD_SET_CODES) && tell_keyboard(2) && tell_keyboard(KEYBOARD_ENABLE);
-}
+static const struct ps2_controller_ops ops = {read_status,   read_data, write_data,
+                                              write_command, now_ns,    pause};
 
 // --- start
 
-static const char *start_controller(void)
+static bool start_keyboard(void)
 {
-    uint8_t config, answer;
-
-    if (read_status() == STATUS_ABSENT)
-        return "there is none";
-    if (!send_command(COMMAND_DISABLE_KEYBOARD) || !send_command(COMMAND_DISABLE_MOUSE))
-        return "it takes no commands";
-    flush();
-    if (!read_config(&config))
-        return "it does not answer";
-    config &= (uint8_t) ~(CONFIG_KEYBOARD_INTERRUPT | CONFIG_MOUSE_INTERRUPT | CONFIG_TRANSLATE);
-    if (!send_command(COMMAND_SELF_TEST) || !receive(&answer, ANSWER_TIMEOUT) ||
-        answer != SELF_TEST_PASSED)
-        return "its self-test failed";
-    // After the test, which resets some controllers.
-    if (!write_config(config) || !read_config(&config))
-        return "it cannot be set up";
-    driver.config = config;
-    driver.is_translated = (config & CONFIG_TRANSLATE) != 0;
-    if (!send_command(COMMAND_ENABLE_KEYBOARD))
-        return "it takes no commands";
-    return NULL;
-}
-
-// The configuration is not read again: the keyboard is on, and what it sends now would be taken for
-// the answer.
-static const char *enable_interrupt(void)
-{
-    uint8_t config = driver.config & (uint8_t)~CONFIG_KEYBOARD_OFF;
-
-    return write_config(config | CONFIG_KEYBOARD_INTERRUPT) ? NULL : "it cannot be set up";
+    ps2_scancodes_init(&driver.codes, driver.controller.is_translated);
+    return ps2_keyboard_start(&driver.controller);
 }
 
 static mx_status_t connect_interrupt(void)
@@ -277,7 +135,7 @@ static mx_status_t take_byte(uint8_t byte)
         return keyboard_send(driver.keyboard, &event, 1);
     case PS2_RESTARTED:
         if (start_keyboard())
-            show_indicators();
+            ps2_keyboard_show(&driver.controller, driver.indicators);
         return reconnect();
     case PS2_OVERRUN:
         return reconnect();
@@ -288,14 +146,12 @@ static mx_status_t take_byte(uint8_t byte)
 static mx_status_t take_bytes(void)
 {
     mx_status_t status = MX_OK;
+    uint8_t byte;
 
     for (unsigned i = 0; i < BYTES_MAX && status == MX_OK; i++) {
-        uint8_t flags = read_status();
-        if (!(flags & STATUS_OUTPUT_FULL) || flags == STATUS_ABSENT)
+        if (!ps2_controller_take(&driver.controller, &byte))
             break;
-        uint8_t byte = read_data();
-        if (!(flags & STATUS_FROM_MOUSE))
-            status = take_byte(byte);
+        status = take_byte(byte);
     }
     return status;
 }
@@ -308,7 +164,7 @@ static mx_status_t take_indicators(void)
 
     if (status == MX_OK) {
         driver.indicators = bytes[length - 1];
-        show_indicators();
+        ps2_keyboard_show(&driver.controller, driver.indicators);
     }
     if (status != MX_OK && status != MX_ERR_SHOULD_WAIT)
         return status;
@@ -344,18 +200,19 @@ int main(void)
 
     driver.data = startup_handle_take(I8042_STARTUP_DATA, 0);
     driver.command = startup_handle_take(I8042_STARTUP_COMMAND, 0);
-    problem = start_controller();
+    problem = ps2_controller_start(&driver.controller, &ops);
     if (problem) {
         printf("PS/2 controller: %s\n", problem);
         return 1;
     }
     // One that is not plugged in does not answer; when it is, it begins with PS2_RESTARTED.
-    if (!reset_keyboard() || !start_keyboard())
+    if (!ps2_keyboard_reset(&driver.controller) || !start_keyboard())
         printf("PS/2 keyboard: none answers\n");
     status = connect_interrupt();
     if (status == MX_OK)
         status = connect();
-    problem = status == MX_OK ? enable_interrupt() : mx_status_string(status);
+    problem = status == MX_OK ? ps2_controller_enable_interrupt(&driver.controller)
+                              : mx_status_string(status);
     if (problem) {
         printf("PS/2 keyboard: %s\n", problem);
         return 1;
