@@ -14,6 +14,8 @@ TEST_SRCS_device_test += user/drivers/pci_host.c $(wildcard user/drivers/lib/*.c
 
 TEST_SRCS_keyboard_link_test += user/drivers/input/keyboard_link.c user/drivers/input/portable/key_queue.c
 
+TEST_SRCS_screen_keyboards_test += user/services/screen/keyboards.c
+
 # The target of process launches in the tests: does what its first argument says.
 TEST_PROGRAMS += test_child
 TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs/faults.c \

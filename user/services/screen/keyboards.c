@@ -9,7 +9,6 @@
 
 #include <machina_user/keyboard.h>
 #include <machina_user/process.h>
-#include <machina_user/startup.h>
 
 #define EVENTS_PER_ROUND   64
 #define MESSAGES_PER_ROUND 8
@@ -52,15 +51,14 @@ static struct {
     struct keyboard list[KEYBOARDS_MAX];
 } keyboards;
 
-void keyboards_init(const struct keyboards_ops *ops, mx_handle_t port, uint64_t first_key)
+void keyboards_init(const struct keyboards_ops *ops, mx_handle_t service, mx_handle_t port,
+                    uint64_t first_key)
 {
     keyboards.ops = ops;
     keyboards.port = port;
     keyboards.first_key = first_key;
     keyboards.channels[0] =
-        (struct channel){.handle = startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS),
-                         .serial = keyboards.next_serial++,
-                         .role = ROLE_INIT};
+        (struct channel){.handle = service, .serial = keyboards.next_serial++, .role = ROLE_INIT};
 }
 
 bool keyboards_take_packet(uint64_t key)

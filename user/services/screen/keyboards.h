@@ -21,9 +21,10 @@ struct keyboards_ops {
     unsigned (*modes)(void);
 };
 
-// Takes the service's channel from the start-up message, if it was given. Packets come on `port`
-// with KEYBOARD_KEYS keys from `first_key` on.
-void keyboards_init(const struct keyboards_ops *ops, mx_handle_t port, uint64_t first_key);
+// Consumes init's channel, which may be MX_HANDLE_INVALID. Packets come on `port` with
+// KEYBOARD_KEYS keys from `first_key` on.
+void keyboards_init(const struct keyboards_ops *ops, mx_handle_t service, mx_handle_t port,
+                    uint64_t first_key);
 // Whether it is one of those keys; the packet is noted.
 bool keyboards_take_packet(uint64_t key);
 // Reads what has come and repeats what is due.

@@ -200,7 +200,8 @@ static mx_status_t start(int argc, char **argv)
                                KEY_FIRST_CONSOLE);
     if (status != MX_OK)
         return status;
-    keyboards_init(&ops, screen.port, KEY_FIRST_KEYBOARD);
+    keyboards_init(&ops, startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS), screen.port,
+                   KEY_FIRST_KEYBOARD);
     screen.is_control_open = true;
     return MX_OK;
 }
