@@ -9,6 +9,7 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = ['boot/tools/mkzbi.c', 'boot/zbi.c', 'boot/bootfs.c', 'boot/bootfs_writer.c', 'user/portable/options.c',
            'user/portable/format.c', 'user/portable/utf8.c']
+BOOTFS_MAGIC = struct.pack('<I', 0xa56d3ff9)
 
 
 @pytest.fixture(scope='module')
@@ -67,6 +68,42 @@ def test_files_lie_on_pages_of_the_image(mkzbi, inputs):
     mkzbi('create', '-o', 'image', *ALL)
     image = (inputs / 'image').read_bytes()
     assert image.index((inputs / 'src/a').read_bytes()) % 4096 == 0
+
+
+def test_archive_is_what_an_image_has_in_it(mkzbi, inputs):
+    """A package partition begins with it (boot/README.md)."""
+    files = ['-d', 'pkg/mine=src', '-f', 'list', 'top=kernel']
+    mkzbi('archive', '-o', 'archive', *files)
+    archive = (inputs / 'archive').read_bytes()
+    mkzbi('create', '-o', 'image', *files)
+    image = (inputs / 'image').read_bytes()
+    assert archive[:4] == BOOTFS_MAGIC and len(archive) % 4096 == 0
+    assert image.index(BOOTFS_MAGIC) % 4096 == 0
+    assert image[image.index(BOOTFS_MAGIC):].rstrip(b'\0') == archive.rstrip(b'\0')
+    # By its own directory: the offset of a file, whose bytes are there and on a page.
+    entry = archive.index(b'pkg/mine/a\0')
+    _, size, offset = struct.unpack_from('<III', archive, entry - 12)
+    assert (size, offset % 4096) == (5120, 0)
+    assert archive[offset:offset + size] == (inputs / 'src/a').read_bytes()
+
+
+def test_archive_of_nothing_is_empty(mkzbi, inputs):
+    mkzbi('archive', '-o', 'archive')
+    archive = (inputs / 'archive').read_bytes()
+    assert archive[:8] == BOOTFS_MAGIC + bytes(4) and not any(archive[8:])
+
+
+@pytest.mark.parametrize('arguments, error', [
+    ([], 'mkzbi: archive: say where the archive goes: -o FILE'),
+    (['-o', 'archive', 'a=src/a', 'a/b=kernel'], 'mkzbi: "a": the name is given twice, or is a directory as well'),
+    (['-o', 'archive', 'a=missing'], 'mkzbi: missing: No such file or directory'),
+    (['-o', 'archive', '/a=kernel'], 'mkzbi: "/a" is not a name for a file in the image; write a relative path of at most 255 '
+                                     'bytes without empty, "." or ".." parts'),
+    (['-o', 'none/archive', 'a=kernel'], 'mkzbi: none/archive.tmp: No such file or directory'),
+])
+def test_archive_refuses(mkzbi, inputs, arguments, error):
+    mkzbi('archive', *arguments, error=error)
+    assert not (inputs / 'archive').exists()
 
 
 def test_same_inputs_give_same_bytes(mkzbi, inputs):
