@@ -21,6 +21,11 @@ TEST_PROGRAMS += test_child
 TEST_SRCS_test_child := tests/system/programs/test_child.c tests/system/programs/faults.c \
 	tests/system/programs/$(ARCH_DIR)/privileged.c
 
+# In place of the VMM.
+TEST_PROGRAMS += hostile_vmm
+TEST_SRCS_hostile_vmm := tests/system/programs/hostile_vmm.c
+TEST_SRCS_guest_manager_test += boot/bootfs_writer.c
+
 # In place of the screen, for tests/integration/test_keyboards.py.
 TEST_PROGRAMS += keyboard_monitor
 TEST_SRCS_keyboard_monitor := tests/system/programs/keyboard_monitor.c tests/system/child.c
