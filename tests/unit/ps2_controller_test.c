@@ -7,6 +7,7 @@
 
 #define PAUSE_NS       100000
 #define SECOND_NS      1000000000ll
+#define TRICKLE_NS     200000000ll
 #define ACK            0xfa
 #define RESEND         0xfe
 #define PASSED         0xaa
@@ -19,6 +20,7 @@ enum fault {
     FAULT_BUSY,       // takes nothing
     FAULT_MUTE,       // takes everything, and says nothing
     FAULT_CHATTER,    // always has another byte
+    FAULT_TRICKLE,    // has one after a while, again and again
     FAULT_SELF_TEST,  // fails it
     FAULT_CONFIG,     // loses its configuration's answer after the self-test
     FAULT_NO_KEYBOARD // the controller alone is there
@@ -27,6 +29,7 @@ enum fault {
 static struct {
     enum fault fault;
     int64_t now_ns;
+    int64_t read_ns; // when a byte was read last
     uint8_t output[QUEUE_BYTES];
     size_t first, count;
     bool is_from_mouse; // what is in the queue
@@ -57,13 +60,16 @@ static uint8_t read_status(void)
         return 0x02;
     if (fake.fault == FAULT_CHATTER)
         return 0x01;
+    if (fake.fault == FAULT_TRICKLE)
+        return fake.now_ns - fake.read_ns >= TRICKLE_NS ? 0x01 : 0;
     return fake.count == 0 ? 0 : fake.is_from_mouse ? 0x21 : 0x01;
 }
 
 static uint8_t read_data(void)
 {
     fake.accesses++;
-    if (fake.count == 0 || fake.fault == FAULT_CHATTER)
+    fake.read_ns = fake.now_ns;
+    if (fake.count == 0 || fake.fault == FAULT_CHATTER || fake.fault == FAULT_TRICKLE)
         return 0;
     fake.count--;
     uint8_t byte = fake.output[fake.first];
@@ -195,9 +201,9 @@ TEST(ps2_controller_that_breaks_later_does_not_hold_its_driver)
     uint8_t byte;
 
     EXPECT_STR_EQ(start(FAULT_NONE), "");
-    for (enum fault fault = FAULT_ABSENT; fault <= FAULT_CHATTER; fault++) {
+    for (enum fault fault = FAULT_ABSENT; fault <= FAULT_TRICKLE; fault++) {
         fake.fault = fault;
-        fake.now_ns = 0;
+        fake.now_ns = fake.read_ns = 0;
         fake.count = 0;
         fake.accesses = 0;
         ps2_keyboard_show(&controller, KEYBOARD_NUM_LOCK);

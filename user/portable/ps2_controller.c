@@ -161,7 +161,7 @@ bool ps2_controller_take(struct ps2_controller *controller, uint8_t *byte)
     return false;
 }
 
-// Sends a byte until it is acknowledged; what else comes meanwhile was typed.
+// Sends a byte until it is acknowledged; what else comes meanwhile was typed, and wins no time.
 static bool tell_keyboard(struct ps2_controller *controller, uint8_t value)
 {
     uint8_t answer;
@@ -169,8 +169,9 @@ static bool tell_keyboard(struct ps2_controller *controller, uint8_t value)
     for (unsigned i = 0; i < TRIES; i++) {
         if (!send_data(controller, value))
             return false;
+        int64_t deadline_ns = controller->ops->now_ns() + ANSWER_TIMEOUT_NS;
         for (unsigned j = 0; j < FLUSH_MAX; j++) {
-            if (!receive(controller, &answer, ANSWER_TIMEOUT_NS))
+            if (!receive(controller, &answer, deadline_ns - controller->ops->now_ns()))
                 return false;
             if (answer == KEYBOARD_ACK)
                 return true;
