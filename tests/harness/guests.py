@@ -122,6 +122,11 @@ class LinuxGuest:
         assert status == 0, f'{command}: status {status}: {output}'
         return output
 
+    def lost_devices(self):
+        """The virtio numbers of the devices that need a reset, as soon as there is one."""
+        return self.run('until grep -l 0x0000004f /sys/bus/virtio/devices/*/status >/tmp/lost; do sleep 0.1; done;'
+                        ' for status in $(cat /tmp/lost); do cat ${status%status}device; done').split()
+
     def detach(self):
         self.machine.send(DETACH_KEYS)
         self.machine.expect(f'detached from guest {self.id}')

@@ -89,12 +89,6 @@ def test_death_of_a_vmm_is_the_end_of_its_guest_alone(machina, neighbour, linux)
     assert guests.wait_until(machina, lambda: len(machina.run('ps').splitlines()) == count - 7)
 
 
-def lost_devices(linux):
-    """The virtio numbers of the devices that need a reset, as soon as there is one."""
-    return linux.run('until grep -l 0x0000004f /sys/bus/virtio/devices/*/status >/tmp/lost; do sleep 0.1; done;'
-                     ' for status in $(cat /tmp/lost); do cat ${status%status}device; done').split()
-
-
 # The device, its virtio number, and commands that succeed if the others work: disks, random numbers.
 @pytest.mark.parametrize('device, number, disks, has_rng', [
     ('virtio-rng', '0x0004', 'abcd', False),
@@ -105,7 +99,7 @@ def test_death_of_a_device_process_is_the_loss_of_the_device(machina, neighbour,
     victim = process_ids(machina, device)[-1]
     assert machina.run(f'kill {victim}') == ''
     linux.attach()
-    assert lost_devices(linux) == [number]
+    assert linux.lost_devices() == [number]
     for disk in disks:
         assert linux.run(f'dd if=/dev/vd{disk} bs=4k count=1 iflag=direct 2>/dev/null | wc -c') == '4096\n'
     # Linux waits for a console's output with interrupts off, so nothing here writes to one that is dead.

@@ -26,6 +26,10 @@ TEST_PROGRAMS += hostile_vmm
 TEST_SRCS_hostile_vmm := tests/system/programs/hostile_vmm.c
 TEST_SRCS_guest_manager_test += boot/bootfs_writer.c
 
+# In place of virtio-rng, for tests/integration/test_robustness.py.
+TEST_PROGRAMS += hostile_device
+TEST_SRCS_hostile_device := tests/system/programs/hostile_device.c
+
 # In place of the screen, for tests/integration/test_keyboards.py.
 TEST_PROGRAMS += keyboard_monitor
 TEST_SRCS_keyboard_monitor := tests/system/programs/keyboard_monitor.c tests/system/child.c
