@@ -25,6 +25,7 @@ static void read_config(const struct source *source, struct loader_config *confi
     uint64_t size_bytes = 0;
 
     loader_config_read("", 0, config, &error);
+    console_say("Looking for " CONFIG_NAME ", from %s\n", source->description);
     EFI_STATUS status = source->ops->size(CONFIG_NAME, &size_bytes);
     // A server may have no other word for a file that is not there.
     if (status == EFI_NOT_FOUND || status == EFI_TFTP_ERROR ||

@@ -234,6 +234,7 @@ def faulty_server(request, images, tmp_path):
 
 def test_a_server_that_sends_wrongly_is_told_of_and_the_menu_comes_back(boot, faulty_server):
     console = boot('netboot', *faulty_server.options, '-device', 'virtio-net-pci,netdev=wire,romfile=,bootindex=0')
+    console.expect_exact(f'Looking for machina.cfg, from server {SERVER_ADDRESS}')
     expect_refusal(console, f'machina.cfg, from server {SERVER_ADDRESS}: more comes than was announced', 'start the loader anew')
     console.expect_exact('Starts machina.zbi in 5 s')
     console.send(' ')
