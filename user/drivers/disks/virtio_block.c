@@ -32,9 +32,11 @@ struct request {
 _Static_assert(sizeof(struct request) == 32, "in one table");
 #define REQUEST_HEADER_BYTES  16
 #define REQUEST_STATUS_OFFSET 16
-#define STATUS_OK             0
-#define STATUS_UNSUPPORTED    2
-#define STATUS_NONE           0xff
+// Header and status; the others are data.
+#define DESCRIPTORS_OF_REQUEST 2
+#define STATUS_OK              0
+#define STATUS_UNSUPPORTED     2
+#define STATUS_NONE            0xff
 
 struct virtio_block {
     struct disk disk;
@@ -52,7 +54,7 @@ static mx_status_t start(struct disk *disk, const struct disk_transfer *transfer
     struct virtio_block *block = (struct virtio_block *)disk;
     struct request *request = &block->requests[transfer->tag];
     uint64_t address = block->memory.address + transfer->tag * sizeof(*request);
-    struct virtio_piece pieces[DISK_RUNS_MAX + 2];
+    struct virtio_piece pieces[DISK_RUNS_MAX + DESCRIPTORS_OF_REQUEST];
     uint32_t count = 0;
 
     block->is_in[transfer->tag] = transfer->operation == BLOCK_READ;
@@ -121,7 +123,10 @@ static mx_status_t open_queue(struct virtio_block *block, const char **why)
         return status;
     block->requests = block->memory.bytes;
     status = virtio_device_add_queue(&block->virtio, 0, VIRTIO_QUEUE_SIZE_MAX, &block->queue);
-    *why = "it has no queue";
+    *why = "it has no queue that is large enough";
+    if (status == MX_OK && block->queue.ring.size < DESCRIPTORS_OF_REQUEST + 1)
+        return MX_ERR_NOT_SUPPORTED;
+    block->disk.runs_max = block->queue.ring.size - DESCRIPTORS_OF_REQUEST;
     return status;
 }
 

@@ -154,6 +154,13 @@ static bool is_word_list(const struct runs *runs)
     return true;
 }
 
+static bool is_suitable(const struct disk *disk, const struct runs *runs)
+{
+    return (!disk->ops->needs_pages || is_page_list(runs)) &&
+           (!disk->ops->needs_words || is_word_list(runs)) &&
+           (disk->runs_max == 0 || runs->count <= disk->runs_max);
+}
+
 // Between the copy and the client's memory, segment by segment.
 static mx_status_t copy_segments(const struct flight *flight, bool is_to_client)
 {
@@ -296,8 +303,7 @@ static mx_status_t start_transfer(struct disk *disk, struct client *client,
     for (uint32_t i = 0; i < message->request.segment_count && status == MX_OK; i++)
         status = add_segment(disk, &client->memories[message->segments[i].memory],
                              &message->segments[i], &runs);
-    if (status == MX_OK && ((disk->ops->needs_pages && !is_page_list(&runs)) ||
-                            (disk->ops->needs_words && !is_word_list(&runs))))
+    if (status == MX_OK && !is_suitable(disk, &runs))
         status = use_copy(disk, flight, message, &runs);
     if (status != MX_OK)
         return status;

@@ -54,6 +54,7 @@ struct disk {
     struct block_geometry geometry;
     bool is_read_only;
     bool has_no_cache; // whose flush would do nothing
+    uint32_t runs_max; // of a transfer; more are copied; 0: any number
     bool is_failed;
 };
 
