@@ -32,8 +32,9 @@
 #define KILL_TIMEOUT       MX_SEC(1) // until the kernel has ended a process
 #define REBOOT_TIME_MIN    MX_SEC(1) // a guest that reboots sooner after its start has failed
 
-// The files of one run of a guest whose package is on a disk.
-struct run_files {
+// The files of a guest whose package is on a disk. They stay its own when it reboots, so that
+// nobody takes one before its next run opens it again.
+struct guest_files {
     struct file_uses uses;
     bool has_config; // read when the VMM first wants to write a file
     struct guest_config config;
@@ -48,9 +49,9 @@ struct guest_record {
     uint32_t override_count, override_bytes;
     char *overrides;
     uint64_t memory_bytes;
-    uint64_t promised_bytes; // for this run: memory and disks; zero before its RESERVE
-    uint32_t open_count;     // files that this run has asked for
-    struct run_files *files; // NULL before it has opened one on a disk
+    uint64_t promised_bytes;   // for this run: memory and disks; zero before its RESERVE
+    uint32_t open_count;       // files that this run has asked for
+    struct guest_files *files; // NULL before it has opened one on a disk
     uint32_t cpu_count;
     bool has_console;
     bool is_killed; // by `guest stop -f`
@@ -151,6 +152,10 @@ static void end_run(struct guest_record *record)
     close_and_forget(&record->process);
     close_and_forget(&record->vmm);
     close_and_forget(&record->view);
+}
+
+static void forget_files(struct guest_record *record)
+{
     free(record->files);
     record->files = NULL;
 }
@@ -158,6 +163,7 @@ static void end_run(struct guest_record *record)
 static void remove_record(struct guest_record *record)
 {
     end_run(record);
+    forget_files(record);
     close_and_forget(&record->serial);
     free(record->overrides);
     *record = (struct guest_record){.is_used = false};
@@ -421,7 +427,7 @@ static void make_printable(char *text, size_t size_bytes)
 static mx_status_t check_may_write(const struct guest_record *record, const char *path,
                                    char *message, size_t message_bytes)
 {
-    struct run_files *files = record->files;
+    struct guest_files *files = record->files;
 
     if (!files->has_config) {
         const mx_status_t status =
@@ -453,7 +459,7 @@ static mx_status_t check_is_free(const struct guest_record *record, const char *
     return MX_OK;
 }
 
-// Notes the file as used until the run ends: the VMM may keep what it is given.
+// Notes the file as used until the guest ends: the VMM may keep what it is given.
 static mx_status_t use_file_on_disk(struct guest_record *record, const char *path, bool is_writable,
                                     struct vmm_reply *reply)
 {
@@ -747,6 +753,7 @@ static void keep_ended(struct guest_record *record)
     log_line("guest %u: %s ended: %.160s", record->id, record->package, record->end.message);
     record->state = GUEST_ENDED;
     end_run(record);
+    forget_files(record);
     close_and_forget(&record->serial); // whoever is attached finds the reason in the list now
     record->ended_ns = mx_clock_get_monotonic();
     answer_launch(record, record->end.status != MX_OK ? record->end.status : MX_ERR_CANCELED,
