@@ -4,8 +4,8 @@
 def test_reboot_starts_the_machine_again(boot_machina):
     machine = boot_machina(cpus=2, memory='1G', qemu_options=['-action', 'reboot=reset'])
     machine.send('reboot\r')
-    log = machine.wait_for_prompt()
-    assert 'MiB of RAM free' in log
+    machine.expect('MiB of RAM free', 60)
+    machine.wait_for_prompt()
     machine.send('poweroff\r')
     assert machine.wait_for_end() == 0
 
