@@ -220,7 +220,8 @@ TEST(tables_and_function_must_be_firmwares)
     put(SERVICES + 104, DEVICE, 8);
     expect_unused("the run-time service ResetSystem is not in their memory");
     make_firmware();
-    map_item.entries[1].attributes &= ~ZBI_EFI_ATTRIBUTE_RUNTIME;
+    map_item.entries[1].type = ZBI_EFI_BOOT_SERVICES_DATA;
+    map_item.entries[1].attributes = ZBI_EFI_ATTRIBUTE_WRITE_BACK;
     expect_unused("the EFI tables are not in memory of run-time services");
 }
 
