@@ -2,12 +2,12 @@
 // must be a place where a UART can be. The input: an item, both serial ports, then the option.
 #include "kernel/arch/x86_64/portable/console_choice.h"
 
+#include "kernel/memory/boot_memory.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct memory_range ram[] = {{0x100000, 0x7ff00000}, {0x100000000, 0x80000000}};
 
 static size_t take(const uint8_t *data, size_t size, size_t at, void *out, size_t out_bytes)
 {
@@ -58,10 +58,8 @@ static void check(const struct console_sources *sources, enum console_source sou
     if ((uart.stride_bytes != 1 && uart.stride_bytes != 4) ||
         (uart.access_bytes != 1 && uart.access_bytes != 4) || uart.base % uart.access_bytes != 0)
         abort();
-    for (size_t i = 0; uart.is_memory && i < sources->ram_count; i++) {
-        if (uart.base < ram[i].base + ram[i].size_bytes && end > ram[i].base)
-            abort();
-    }
+    if (uart.is_memory && boot_memory_touches_memory(uart.base, end - uart.base))
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -71,6 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t console[32] = {0}, debug_port[32] = {0};
     char option[128] = "";
 
+    boot_memory_add_ram(0x100000, 0x7ff00000);
+    boot_memory_add_ram(0x100000000, 0x80000000);
     size_t at = take(data, size, 0, &item, sizeof(item));
     at = take(data, size, at, console, sizeof(console));
     at = take(data, size, at, debug_port, sizeof(debug_port));
@@ -79,12 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(option, data + at, option_bytes);
     acpi.console = make_port(console);
     acpi.debug_port = make_port(debug_port);
-    const struct console_sources sources = {.option = option,
-                                            .item = &item,
-                                            .acpi = &acpi,
-                                            .ram = ram,
-                                            .ram_count = 2,
-                                            .address_limit = (uint64_t)1 << 40};
+    const struct console_sources sources = {
+        .option = option, .item = &item, .acpi = &acpi, .address_limit = (uint64_t)1 << 40};
     for (unsigned source = 0; source < CONSOLE_SOURCE_COUNT; source++)
         check(&sources, (enum console_source)source);
     return 0;

@@ -1,10 +1,10 @@
 // Which UART a PC's console is: what each source says, and what is refused.
 #include "kernel/arch/x86_64/portable/console_choice.h"
+#include "kernel/memory/boot_memory.h"
 #include "tests/test.h"
 
 static struct acpi_machine acpi;
 static struct zbi_debug_uart item;
-static const struct memory_range ram[] = {{0x100000, 0x7ff00000}, {0x100000000, 0x80000000}};
 static struct console_sources sources;
 static struct console_uart uart;
 static const char *reason;
@@ -13,6 +13,9 @@ static void set_up(void)
 {
     memset(&acpi, 0, sizeof(acpi));
     memset(&item, 0, sizeof(item));
+    boot_memory_add_ram(0x100000, 0x7ff00000);
+    boot_memory_add_ram(0x100000000, 0x80000000);
+    boot_memory_leave_to_firmware(0x7fe00000, 0x100000);
     acpi.local_apic_address = 0xfee00000;
     acpi.ioapics[0].address = 0xfec00000;
     acpi.ioapic_count = 1;
@@ -20,11 +23,8 @@ static void set_up(void)
     acpi.ecams[0] = (struct acpi_ecam){.base = 0xb0000000, .first_bus = 0, .last_bus = 255};
     acpi.ecam_count = 1;
     acpi.pm1a_control = (struct acpi_register){.space = ACPI_SPACE_IO, .address = 0x604};
-    sources = (struct console_sources){.item = &item,
-                                       .acpi = &acpi,
-                                       .ram = ram,
-                                       .ram_count = 2,
-                                       .address_limit = (uint64_t)1 << 40};
+    sources =
+        (struct console_sources){.item = &item, .acpi = &acpi, .address_limit = (uint64_t)1 << 40};
 }
 
 static enum console_verdict ask(enum console_source source)
@@ -304,7 +304,8 @@ TEST(memory_out_of_range_is_refused)
 
 TEST(memory_that_is_ram_is_refused)
 {
-    static const uint64_t addresses[] = {0xfffff0, 0x100000, 0x7ffffff8, 0x17fffffff};
+    static const uint64_t addresses[] = {0xfffff0, 0x100000, 0x7ffffff8, 0x17fffffff,
+                                         0x7fe00000}; // the last: firmware's
 
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         set_spcr_in_memory(addresses[i], 8, 0);

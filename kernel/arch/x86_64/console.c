@@ -150,7 +150,6 @@ void console_choose(const char *option, const struct zbi_debug_uart *item)
     struct console_sources sources = {.option = option, .item = item, .acpi = acpi_machine()};
     unsigned source = 0;
 
-    sources.ram_count = boot_memory_ram(&sources.ram);
     sources.address_limit = (uint64_t)1 << cpuid_physical_address_bits();
     while (!try_source(&sources, (enum console_source)source, &reasons[source]) &&
            source < CONSOLE_BY_DEFAULT)

@@ -5,6 +5,7 @@
 
 #include "boot/boot_option.h"
 #include "kernel/lib/types.h"
+#include "kernel/memory/boot_memory.h"
 
 #define ISA_IRQ_COUNT   16
 #define ISA_IRQ_CASCADE 2
@@ -306,10 +307,8 @@ static const char *check_memory(const struct console_sources *sources,
         return "its address is beyond what the CPU reaches";
     struct range pages = {align_down(range.base, PAGE_BYTES), 0};
     pages.size_bytes = align_up(range.base - pages.base + range.size_bytes, PAGE_BYTES);
-    for (size_t i = 0; i < sources->ram_count; i++) {
-        if (overlaps(pages, (struct range){sources->ram[i].base, sources->ram[i].size_bytes}))
-            return "its address is in RAM";
-    }
+    if (boot_memory_touches_memory(pages.base, pages.size_bytes))
+        return "its address is in RAM";
     return is_of_another_device(sources->acpi, pages) ? "its address is that of another device"
                                                       : NULL;
 }

@@ -3,8 +3,10 @@
 //
 // What a source says is a wish: everything that cannot be, because there is no such address, or RAM
 // or another device is there, comes back as a reason, and the next source is asked. Knows nothing
-// of how the registers are reached. Microsoft's "Serial Port Console Redirection Table", 1.10, and
-// "Debug Port Table 2", 1.0; the option is as Zircon's kernel.serial.
+// of how the registers are reached. What is RAM, or firmware's memory, is known to boot_memory.h.
+//
+// Microsoft's "Serial Port Console Redirection Table", 1.10, and "Debug Port Table 2", 1.0; the
+// option is as Zircon's kernel.serial.
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +14,6 @@
 
 #include "boot/zbi_items.h"
 #include "kernel/lib/acpi_tables.h"
-#include "kernel/memory/boot_memory.h"
 
 #define CONSOLE_OPTION      "kernel.serial"
 #define CONSOLE_OPTION_SIZE 64 // of its value, with the NUL
@@ -34,8 +35,6 @@ struct console_sources {
     const char *option; // the value of CONSOLE_OPTION on the command line; NULL: none
     const struct zbi_debug_uart *item; // type ZBI_UART_NONE: none
     const struct acpi_machine *acpi;
-    const struct memory_range *ram; // sorted or not
-    size_t ram_count;
     uint64_t address_limit; // of physical addresses
 };
 
