@@ -293,11 +293,17 @@ static void read_dsdt(const struct reader *reader, struct table dsdt)
     }
 }
 
+// Ports have 16 bits.
+static bool register_can_be(struct acpi_register reg)
+{
+    return reg.address != 0 && (reg.space != ACPI_SPACE_IO || reg.address <= UINT16_MAX);
+}
+
 static struct acpi_register get_pm_control(struct table fadt, size_t extended, size_t legacy)
 {
     struct acpi_register reg = get_register(fadt, extended);
 
-    if (reg.address == 0)
+    if (!register_can_be(reg))
         reg = (struct acpi_register){
             .space = ACPI_SPACE_IO, .width_bits = 16, .address = get(fadt, legacy, 4)};
     return reg;
@@ -313,7 +319,9 @@ static void read_fadt(const struct reader *reader, struct table table)
     machine->pm1b_control = get_pm_control(table, FADT_X_PM1B_CONTROL, FADT_PM1B_CONTROL);
     machine->rtc_century_register = (uint8_t)get(table, FADT_CENTURY, 1);
     if (get(table, FADT_FLAGS, 4) & FADT_FLAG_RESET) {
-        machine->reset = get_register(table, FADT_RESET_REGISTER);
+        struct acpi_register reset = get_register(table, FADT_RESET_REGISTER);
+        if (register_can_be(reset))
+            machine->reset = reset;
         machine->reset_value = (uint8_t)get(table, FADT_RESET_VALUE, 1);
     }
     if (map_table(reader, dsdt_address ? dsdt_address : get(table, FADT_DSDT_32, 4), &dsdt) &&

@@ -269,6 +269,18 @@ TEST(soft_off_that_is_no_package_of_numbers_does_not_count)
     EXPECT_FALSE(machine.has_s5);
 }
 
+TEST(registers_at_ports_that_do_not_exist_are_none)
+{
+    make_machine(2);
+    put(FADT + 120, 8, 0x10cf9); // the reset register's
+    memory[FADT + 172] = ACPI_SPACE_IO;
+    put(FADT + 176, 8, 0x10008); // PM1a control's
+    seal_table(FADT, "FACP", 244);
+    ASSERT_OK(read());
+    EXPECT_EQ(machine.reset.address, 0);
+    EXPECT_EQ(machine.pm1a_control.address, 0x604);
+}
+
 TEST(short_fadt_has_no_reset_register)
 {
     make_machine(2);
