@@ -84,23 +84,42 @@ static struct bytes file_read(const char *path)
     return bytes;
 }
 
-static void file_write(const char *path, const void *data, size_t size)
+// An error number, 0 if all was written.
+static int file_try_write(const char *path, const void *data, size_t size)
 {
     FILE *file = fopen(path, "wb");
     if (!file)
-        fail("%s: %s", path, strerror(errno));
-    bool is_written = fwrite(data, 1, size, file) == size;
-    if (fclose(file) != 0 || !is_written)
-        fail("%s: cannot be written: %s", path, strerror(errno));
+        return errno;
+    int error = fwrite(data, 1, size, file) == size ? 0 : errno;
+    if (fclose(file) != 0 && error == 0)
+        error = errno;
+    return error;
 }
 
-// Replaces `path` in one step, so that a failure leaves no half image behind.
+static void file_write(const char *path, const void *data, size_t size)
+{
+    int error = file_try_write(path, data, size);
+    if (error != 0)
+        fail("%s: cannot be written: %s", path, strerror(error));
+}
+
+// Replaces `path` in one step, so that a failure leaves no half image behind. A device, such as a
+// partition, is written to.
 static void file_replace(const char *path, const void *data, size_t size)
 {
     char temporary[PATH_BYTES];
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        file_write(path, data, size);
+        return;
+    }
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
         fail("%s: the path is too long", path);
-    file_write(temporary, data, size);
+    int error = file_try_write(temporary, data, size);
+    if (error != 0) {
+        remove(temporary);
+        fail("%s: cannot be written: %s", path, strerror(error));
+    }
     if (rename(temporary, path) != 0)
         fail("%s: %s", path, strerror(errno));
 }

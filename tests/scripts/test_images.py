@@ -76,6 +76,13 @@ def test_a_folder_without_a_loader_makes_no_image(folder, tmp_path):
     assert run('mkimage', 'floppy', 'a', 'b').returncode == 1
 
 
+def test_a_device_is_not_replaced_by_an_image(folder, tmp_path):
+    (tmp_path / 'device').symlink_to('/dev/null')  # what would be replaced is the link
+    done = run('mkimage', 'disk', tmp_path / 'device', folder)
+    assert done.returncode == 1 and 'it is not a file' in done.stderr
+    assert (tmp_path / 'device').is_symlink()
+
+
 def test_netboot_says_what_to_serve():
     done = run('netboot', '-a', 'arm64', '-D')
     assert done.returncode == 0

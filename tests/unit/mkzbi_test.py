@@ -1,6 +1,7 @@
 """mkzbi, end to end: what goes in comes out, the same inputs give the same bytes, bad input is refused with its place."""
 
 import pathlib
+import resource
 import struct
 import subprocess
 
@@ -171,3 +172,21 @@ def test_compressed_archive_is_carried_but_not_opened(mkzbi, inputs):
     assert 'BOOTFS' in mkzbi('list', 'image')
     assert mkzbi('verify', 'image').endswith('good\n')
     mkzbi('extract', '-d', 'out', 'image', error=f'mkzbi: image: offset 0x{at + 32:x}: a compressed archive is not supported')
+
+
+def test_full_disk_is_told_and_leaves_what_was_there(tool, tmp_path, inputs):
+    """A limit for the size of files stands for the full disk; 4 KiB of the image fit."""
+    output = tmp_path / 'image.zbi'
+    output.write_bytes(b'old')
+    done = subprocess.run([tool, 'archive', '-o', output, '--dir', f'src={tmp_path}/src'], capture_output=True, text=True,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)), restore_signals=False)
+    assert (done.returncode, done.stderr) == (1, f'mkzbi: {output}: cannot be written: File too large\n')
+    assert output.read_bytes() == b'old'
+    assert not (tmp_path / 'image.zbi.tmp').exists()
+
+
+def test_device_is_written_to_and_not_replaced(mkzbi, tmp_path, inputs):
+    link = tmp_path / 'device'  # what would be replaced is the link
+    link.symlink_to('/dev/full')
+    mkzbi('archive', '-o', link, '--dir', f'src={tmp_path}/src', error=f'mkzbi: {link}: cannot be written: No space left on device')
+    assert link.is_symlink()
