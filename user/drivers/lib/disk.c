@@ -7,8 +7,8 @@
 
 #include <machina_user/process.h>
 
-#define CLIENTS_MAX   64
-#define KEY_INTERRUPT CLIENTS_MAX
+#define CLIENTS_MAX   DISK_KEYS
+#define KEY_INTERRUPT DISK_KEYS
 #define TIMEOUT       MX_SEC(15)
 #define TICK          MX_SEC(1)
 // Messages that a client has taken at a time, so that one that writes them without end keeps
@@ -39,7 +39,7 @@ struct client {
 
 struct flight {
     bool is_used;
-    uint32_t client;
+    struct client *client;
     uint32_t transaction;
     mx_time_t since;
     // With a copy: where the data come from or go to.
@@ -49,10 +49,14 @@ struct flight {
     struct block_segment segments[BLOCK_SEGMENTS_MAX];
 };
 
-static struct client clients[CLIENTS_MAX];
-static struct flight flights[DISK_TAGS_MAX];
-static uint32_t flight_count;
-static mx_handle_t port;
+struct disk_state {
+    struct client clients[CLIENTS_MAX];
+    struct flight flights[DISK_TAGS_MAX];
+    uint32_t flight_count;
+    uint32_t turn; // of clients that wait for room
+    mx_handle_t port;
+    uint64_t key_first; // of the clients' packets
+};
 
 // --- memory
 // -------------------------------------------------------------------------------------------
@@ -168,7 +172,7 @@ static mx_status_t copy_segments(const struct flight *flight, bool is_to_client)
 
     for (uint32_t i = 0; i < flight->segment_count; i++) {
         const struct block_segment *segment = &flight->segments[i];
-        mx_handle_t vmo = clients[flight->client].memories[segment->memory].vmo;
+        mx_handle_t vmo = flight->client->memories[segment->memory].vmo;
         mx_status_t status = is_to_client
                                  ? mx_vmo_write(vmo, at, segment->offset, segment->size_bytes)
                                  : mx_vmo_read(vmo, at, segment->offset, segment->size_bytes);
@@ -217,22 +221,28 @@ static void client_close(struct disk *disk, struct client *client)
     client_free_if_done(disk, client);
 }
 
-static mx_status_t await_messages(struct client *client)
+static uint64_t key_of(const struct disk_state *state, const struct client *client)
 {
-    return mx_object_wait_async(client->channel, port, (uint64_t)(client - clients),
+    return state->key_first + (uint64_t)(client - state->clients);
+}
+
+static mx_status_t await_messages(const struct disk_state *state, const struct client *client)
+{
+    return mx_object_wait_async(client->channel, state->port, key_of(state, client),
                                 MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED, 0);
 }
 
 // Consumes the channel.
-static mx_status_t client_add(mx_handle_t channel, const struct block_extent *extent)
+static mx_status_t client_add(struct disk *disk, mx_handle_t channel,
+                              const struct block_extent *extent)
 {
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
-        struct client *client = &clients[i];
+        struct client *client = &disk->state->clients[i];
 
         if (client->is_used)
             continue;
         *client = (struct client){.channel = channel, .is_used = true, .extent = *extent};
-        mx_status_t status = await_messages(client);
+        mx_status_t status = await_messages(disk->state, client);
         if (status == MX_OK)
             return MX_OK;
         *client = (struct client){.is_used = false};
@@ -252,20 +262,29 @@ static void answer(struct client *client, const struct block_reply *reply)
 
 void disk_complete(struct disk *disk, uint32_t tag, mx_status_t status)
 {
-    struct flight *flight = tag < DISK_TAGS_MAX ? &flights[tag] : NULL;
+    struct flight *flight = tag < DISK_TAGS_MAX ? &disk->state->flights[tag] : NULL;
 
     if (!flight || !flight->is_used) {
         disk_fail(disk, "it answered a request that was not made");
         return;
     }
-    struct client *client = &clients[flight->client];
+    struct client *client = flight->client;
     if (flight->is_copied && flight->is_read && status == MX_OK)
         status = copy_segments(flight, true);
     flight->is_used = false;
-    flight_count--;
+    disk->state->flight_count--;
     client->in_flight--;
     answer(client, &(struct block_reply){.transaction = flight->transaction, .status = status});
     client_free_if_done(disk, client);
+}
+
+// What is in flight, when the device does nothing more.
+static void answer_all(struct disk *disk)
+{
+    for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
+        if (disk->state->flights[tag].is_used)
+            disk_complete(disk, tag, MX_ERR_IO);
+    }
 }
 
 void disk_fail(struct disk *disk, const char *why)
@@ -279,10 +298,7 @@ void disk_fail(struct disk *disk, const char *why)
         printf("disk %s: it does not stop; its driver ends\n", disk->device.name);
         exit(EXIT_FAILURE);
     }
-    for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
-        if (flights[tag].is_used)
-            disk_complete(disk, tag, MX_ERR_IO);
-    }
+    answer_all(disk);
 }
 
 static mx_status_t start_transfer(struct disk *disk, struct client *client,
@@ -292,10 +308,10 @@ static mx_status_t start_transfer(struct disk *disk, struct client *client,
     uint32_t tag = 0;
     mx_status_t status = MX_OK;
 
-    while (flights[tag].is_used)
+    while (disk->state->flights[tag].is_used)
         tag++;
-    struct flight *flight = &flights[tag];
-    flight->client = (uint32_t)(client - clients);
+    struct flight *flight = &disk->state->flights[tag];
+    flight->client = client;
     flight->transaction = message->request.transaction;
     flight->is_copied = false;
     flight->is_read = message->request.operation == BLOCK_READ;
@@ -320,13 +336,14 @@ static mx_status_t start_transfer(struct disk *disk, struct client *client,
         return status;
     flight->is_used = true;
     flight->since = mx_clock_get_monotonic();
-    flight_count++;
+    disk->state->flight_count++;
     client->in_flight++;
     return MX_OK;
 }
 
-static mx_status_t open_extent(const struct client *client, const struct block_message *message,
-                               uint64_t disk_offset, mx_handle_t channel)
+static mx_status_t open_extent(struct disk *disk, const struct client *client,
+                               const struct block_message *message, uint64_t disk_offset,
+                               mx_handle_t channel)
 {
     struct block_extent extent = {
         .offset = disk_offset,
@@ -336,7 +353,7 @@ static mx_status_t open_extent(const struct client *client, const struct block_m
         .is_final = (message->request.flags & BLOCK_OPEN_FINAL) != 0,
     };
 
-    return client_add(channel, &extent);
+    return client_add(disk, channel, &extent);
 }
 
 // `handle` is MX_HANDLE_INVALID but for OPEN and ATTACH.
@@ -354,7 +371,7 @@ static void handle_request(struct disk *disk, struct client *client,
         reply.is_read_only = client->extent.is_read_only;
         break;
     case BLOCK_OPEN:
-        reply.status = open_extent(client, message, disk_offset, handle);
+        reply.status = open_extent(disk, client, message, disk_offset, handle);
         break;
     case BLOCK_ATTACH:
         reply.status = memory_attach(disk, client, handle, &reply.memory);
@@ -365,7 +382,7 @@ static void handle_request(struct disk *disk, struct client *client,
         reply.status =
             disk->is_failed ? MX_ERR_IO : start_transfer(disk, client, message, disk_offset);
         // Something is in flight, and makes room when it is done.
-        client->is_held = reply.status == MX_ERR_SHOULD_WAIT && flight_count != 0;
+        client->is_held = reply.status == MX_ERR_SHOULD_WAIT && disk->state->flight_count != 0;
         if (client->is_held && message != &client->held) {
             client->held = *message;
             client->held_offset = disk_offset;
@@ -412,11 +429,12 @@ static bool take_message(struct disk *disk, struct client *client)
 // At most `limit` messages. What is left makes the client stalled, or a packet.
 static void serve_client(struct disk *disk, struct client *client, uint32_t limit)
 {
+    const struct disk_state *state = disk->state;
     bool has_more = true;
 
     if (client->channel == MX_HANDLE_INVALID)
         return;
-    for (; limit != 0 && has_more && flight_count < DISK_TAGS_MAX; limit--) {
+    for (; limit != 0 && has_more && state->flight_count < DISK_TAGS_MAX; limit--) {
         if (client->is_held)
             handle_request(disk, client, &client->held, client->held_offset, MX_HANDLE_INVALID);
         else
@@ -426,71 +444,128 @@ static void serve_client(struct disk *disk, struct client *client, uint32_t limi
     }
     if (client->channel == MX_HANDLE_INVALID)
         return;
-    client->is_stalled = client->is_held || (has_more && flight_count == DISK_TAGS_MAX);
-    if (!client->is_stalled && await_messages(client) != MX_OK)
+    client->is_stalled = client->is_held || (has_more && state->flight_count == DISK_TAGS_MAX);
+    if (!client->is_stalled && await_messages(state, client) != MX_OK)
         client_close(disk, client);
 }
 
 // Those that wait for room take turns: each gets one request in before any gets its next.
-static void serve_stalled(struct disk *disk)
+void disk_serve_stalled(struct disk *disk)
 {
-    static uint32_t turn;
+    struct disk_state *state = disk->state;
 
-    for (uint32_t i = 0; i < CLIENTS_MAX && flight_count < DISK_TAGS_MAX; i++) {
-        turn = (turn + 1) % CLIENTS_MAX;
-        if (clients[turn].is_stalled)
-            serve_client(disk, &clients[turn], 1);
+    for (uint32_t i = 0; i < CLIENTS_MAX && state->flight_count < DISK_TAGS_MAX; i++) {
+        state->turn = (state->turn + 1) % CLIENTS_MAX;
+        if (state->clients[state->turn].is_stalled)
+            serve_client(disk, &state->clients[state->turn], 1);
     }
+}
+
+void disk_serve_packet(struct disk *disk, uint64_t key)
+{
+    if (key - disk->state->key_first < CLIENTS_MAX)
+        serve_client(disk, &disk->state->clients[key - disk->state->key_first], MESSAGES_MAX);
 }
 
 static void check_timeouts(struct disk *disk)
 {
     mx_time_t now = mx_clock_get_monotonic();
 
-    if (flight_count != 0 && !disk->ops->is_alive(disk))
+    if (disk->state->flight_count != 0 && !disk->ops->is_alive(disk))
         disk_fail(disk, "it failed, or is gone");
     for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
-        if (flights[tag].is_used && now - flights[tag].since > TIMEOUT)
+        if (disk->state->flights[tag].is_used && now - disk->state->flights[tag].since > TIMEOUT)
             disk_fail(disk, "it does not answer");
     }
 }
 
-static bool has_clients(void)
+static bool has_clients(const struct disk *disk)
 {
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
-        if (clients[i].is_used)
+        if (disk->state->clients[i].is_used)
             return true;
     }
     return false;
 }
 
-int disk_run(struct disk *disk)
+// --- a disk's clients, from the first to the last
+// ------------------------------------------------------
+
+mx_status_t disk_open(struct disk *disk, mx_handle_t channel, mx_handle_t port, uint64_t key_first)
 {
     const struct block_extent whole = {.size_bytes = disk->size_bytes,
                                        .is_read_only = disk->is_read_only};
+
+    disk->state = calloc(1, sizeof(*disk->state));
+    if (!disk->state) {
+        handle_close(channel);
+        return MX_ERR_NO_MEMORY;
+    }
+    disk->state->port = port;
+    disk->state->key_first = key_first;
+    const mx_status_t status = client_add(disk, channel, &whole);
+    if (status != MX_OK) {
+        free(disk->state);
+        disk->state = NULL;
+    }
+    return status;
+}
+
+void disk_close(struct disk *disk)
+{
+    struct disk_state *state = disk->state;
+
+    disk->is_failed = true;
+    answer_all(disk);
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &state->clients[i];
+
+        if (!client->is_used)
+            continue;
+        // NOT_FOUND: nothing was waited for.
+        (void)!mx_port_cancel(state->port, client->channel, key_of(state, client));
+        client_close(disk, client);
+    }
+    for (uint32_t tag = 0; tag < DISK_TAGS_MAX; tag++) {
+        if (state->flights[tag].copy.bytes)
+            driver_free(&disk->device, &state->flights[tag].copy);
+    }
+    free(state);
+    disk->state = NULL;
+}
+
+static mx_status_t take_service(struct disk *disk, mx_handle_t port)
+{
+    const mx_handle_t service = disk->device.service;
+
+    disk->device.service = MX_HANDLE_INVALID;
+    return service == MX_HANDLE_INVALID ? MX_ERR_NOT_FOUND : disk_open(disk, service, port, 0);
+}
+
+int disk_run(struct disk *disk)
+{
     struct mx_port_packet packet;
     uint32_t packet_count = 0;
+    mx_handle_t port;
     mx_status_t status = mx_port_create(&port);
 
     if (status == MX_OK)
         status = mx_interrupt_bind(disk->device.interrupt, port, KEY_INTERRUPT);
     if (status == MX_OK)
-        status = disk->device.service == MX_HANDLE_INVALID
-                     ? MX_ERR_NOT_FOUND
-                     : client_add(disk->device.service, &whole);
-    disk->device.service = MX_HANDLE_INVALID;
-    while (status == MX_OK && has_clients()) {
-        mx_time_t deadline = flight_count ? mx_clock_get_monotonic() + TICK : MX_TIME_INFINITE;
+        status = take_service(disk, port);
+    while (status == MX_OK && has_clients(disk)) {
+        mx_time_t deadline =
+            disk->state->flight_count ? mx_clock_get_monotonic() + TICK : MX_TIME_INFINITE;
         mx_status_t waited = mx_port_wait(port, deadline, &packet);
         if (waited == MX_ERR_TIMED_OUT || ++packet_count % TIMEOUT_CHECK_PACKETS == 0)
             check_timeouts(disk);
         if (waited == MX_OK && packet.key == KEY_INTERRUPT && !disk->is_failed)
             disk->ops->interrupt(disk);
-        else if (waited == MX_OK && packet.key < CLIENTS_MAX)
-            serve_client(disk, &clients[packet.key], MESSAGES_MAX);
-        else if (waited != MX_OK && waited != MX_ERR_TIMED_OUT)
+        else if (waited == MX_OK)
+            disk_serve_packet(disk, packet.key);
+        else if (waited != MX_ERR_TIMED_OUT)
             status = waited;
-        serve_stalled(disk);
+        disk_serve_stalled(disk);
     }
     (void)!disk->ops->stop(disk); // the end of the process does what is left
     if (status != MX_OK)

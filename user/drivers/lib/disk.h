@@ -9,6 +9,7 @@
 #include "user/drivers/portable/block_check.h"
 
 #define DISK_TAGS_MAX       32 // requests in flight
+#define DISK_KEYS           64 // keys of packets that a disk's clients take
 #define DISK_TRANSFER_BYTES 0x20000u
 // Every page of a transfer and every segment may begin a run.
 #define DISK_RUNS_MAX (DISK_TRANSFER_BYTES / MX_PAGE_SIZE + 1 + BLOCK_SEGMENTS_MAX)
@@ -20,6 +21,7 @@ struct disk_run {
 };
 
 struct disk;
+struct disk_state; // of disk.c
 
 struct disk_transfer {
     uint32_t tag;                   // below DISK_TAGS_MAX; not in use until disk_complete
@@ -56,6 +58,7 @@ struct disk {
     bool has_no_cache; // whose flush would do nothing
     uint32_t runs_max; // of a transfer; more are copied; 0: any number
     bool is_failed;
+    struct disk_state *state;
 };
 
 // Serves clients until there are none and none can come; the process' exit code. The device is
@@ -64,3 +67,17 @@ int disk_run(struct disk *disk);
 void disk_complete(struct disk *disk, uint32_t tag, mx_status_t status);
 // Stops the device, answers what is in flight, and says `why` in the log.
 void disk_fail(struct disk *disk, const char *why);
+
+// For a driver that waits by itself, and may have several disks, each with its own `device.dma`.
+// Only ops->start is called then: time-outs, and stopping the device, are the driver's.
+//
+// Serves whoever has the other end of `channel`, which is consumed, until disk_close. Packets with
+// DISK_KEYS keys from `key_first` on are for disk_serve_packet. NO_MEMORY, NO_RESOURCES: nothing is
+// left behind.
+MX_MUST_CHECK mx_status_t disk_open(struct disk *disk, mx_handle_t channel, mx_handle_t port,
+                                    uint64_t key_first);
+void disk_serve_packet(struct disk *disk, uint64_t key);
+// Takes the requests for which there was no tag. To be called before the driver waits.
+void disk_serve_stalled(struct disk *disk);
+// The device uses no memory any more: answers what is in flight with IO, and closes all channels.
+void disk_close(struct disk *disk);
