@@ -3,8 +3,9 @@
 // device is switched off, and its memory is let go only then.
 //
 // Whoever uses devices of a kind (the disk service) gets a channel for each: the manager makes it,
-// gives one end to the driver and announces the other (machina_user/device_manager.h). Drivers of
-// keyboards get a channel to the screen, in which they connect keyboards as these come and go.
+// gives one end to the driver and announces the other (machina_user/device_manager.h). Behind USB
+// controllers disks come and go: their drivers get a channel in which they announce them. Drivers
+// of keyboards get a channel to the screen, in which they connect keyboards in the same way.
 #include <stdio.h>
 #include <string.h>
 
@@ -29,15 +30,16 @@ struct driver {
     uint16_t vendor, device;                  // ANY: by class
     uint16_t class_code, subclass, interface; // ANY: whatever it is
     enum mx_startup_service user;             // who is told of its devices
+    bool is_bus;                              // disks and keyboards come and go behind it
 };
 
 static const struct driver drivers[] = {
-    {"virtio_block_driver", 0x1af4, 0x1001, ANY, ANY, ANY, MX_SERVICE_DISKS}, // transitional
-    {"virtio_block_driver", 0x1af4, 0x1042, ANY, ANY, ANY, MX_SERVICE_DISKS},
-    {"virtio_input_driver", 0x1af4, 0x1052, ANY, ANY, ANY, MX_SERVICE_KEYBOARDS},
-    {"nvme_driver", ANY, ANY, 0x01, 0x08, 0x02, MX_SERVICE_DISKS},
-    {"ahci_driver", ANY, ANY, 0x01, 0x06, 0x01, MX_SERVICE_DISKS},
-    {"xhci_driver", ANY, ANY, 0x0c, 0x03, 0x30, MX_SERVICE_KEYBOARDS},
+    {"virtio_block_driver", 0x1af4, 0x1001, ANY, ANY, ANY, MX_SERVICE_DISKS, false}, // transitional
+    {"virtio_block_driver", 0x1af4, 0x1042, ANY, ANY, ANY, MX_SERVICE_DISKS, false},
+    {"virtio_input_driver", 0x1af4, 0x1052, ANY, ANY, ANY, MX_SERVICE_KEYBOARDS, false},
+    {"nvme_driver", ANY, ANY, 0x01, 0x08, 0x02, MX_SERVICE_DISKS, false},
+    {"ahci_driver", ANY, ANY, 0x01, 0x06, 0x01, MX_SERVICE_DISKS, false},
+    {"xhci_driver", ANY, ANY, 0x0c, 0x03, 0x30, MX_SERVICE_DISKS, true},
 };
 
 struct running {
@@ -84,6 +86,11 @@ static bool has_program(const char *program)
     return files_map(path, &bytes, &size_bytes) == MX_OK;
 }
 
+static bool takes_keyboards(const struct driver *driver)
+{
+    return driver->user == MX_SERVICE_KEYBOARDS || driver->is_bus;
+}
+
 static bool is_driven(const struct pci_header *header)
 {
     const struct driver *driver = find_driver(header);
@@ -98,18 +105,12 @@ static bool is_driven(const struct pci_header *header)
 // One end for the driver; the other goes to who uses such devices. MX_HANDLE_INVALID: nobody does.
 static mx_handle_t make_service(const struct driver *driver, const char *device_name)
 {
-    mx_handle_t users = startup_handle_look(MX_STARTUP_SERVICE, driver->user), ours, theirs;
-    struct device_announcement announcement = {.operation = DEVICE_ANNOUNCE};
+    mx_handle_t users = startup_handle_look(MX_STARTUP_SERVICE, driver->user), ours;
 
     if (driver->user == MX_SERVICE_KEYBOARDS || users == MX_HANDLE_INVALID ||
-        mx_channel_create(&ours, &theirs) != MX_OK)
+        device_announce(users, driver->is_bus ? DEVICE_ADD_BUS : DEVICE_ANNOUNCE, driver->program,
+                        device_name, &ours) != MX_OK)
         return MX_HANDLE_INVALID;
-    snprintf(announcement.driver, sizeof(announcement.driver), "%s", driver->program);
-    snprintf(announcement.device, sizeof(announcement.device), "%s", device_name);
-    if (mx_channel_write(users, &announcement, sizeof(announcement), &theirs, 1) != MX_OK) {
-        handle_close(ours);
-        return MX_HANDLE_INVALID;
-    }
     return ours;
 }
 
@@ -136,7 +137,8 @@ static mx_handle_t keyboards_channel(const struct driver *driver)
 {
     mx_handle_t keyboards = startup_handle_look(MX_STARTUP_SERVICE, MX_SERVICE_KEYBOARDS), channel;
 
-    if (driver->user != MX_SERVICE_KEYBOARDS || keyboard_add_driver(keyboards, &channel) != MX_OK)
+    if (!takes_keyboards(driver) || keyboards == MX_HANDLE_INVALID ||
+        keyboard_add_driver(keyboards, &channel) != MX_OK)
         return MX_HANDLE_INVALID;
     return channel;
 }

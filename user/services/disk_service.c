@@ -1,6 +1,7 @@
-// The disk service: looks on each disk that the device manager announces for partitions of guest
-// packages, and hands out their files as extents. It alone holds whole disks. Each disk is looked
-// at by a thread of its own, so that one that does not answer keeps nobody from the others.
+// The disk service: looks on each disk that is announced, by the device manager or by drivers
+// behind which disks come and go, for partitions of guest packages, and hands out their files as
+// extents. It alone holds whole disks. Each disk is looked at by a thread of its own, so that one
+// that does not answer keeps nobody from the others. The packages of a disk that goes go with it.
 //
 // A package partition holds a file archive (boot/bootfs.h) with the packages in pkg/NAME/, as the
 // boot image has them.
@@ -22,6 +23,7 @@
 #include "user/portable/gpt.h"
 
 #define ARCHIVES_MAX        16
+#define SOURCES_MAX         9 // of announcements
 #define BUFFER_BYTES        ((uint64_t)128 * 1024)
 #define DIRECTORY_BYTES_MAX ((uint64_t)1 << 20)
 #define PACKAGES_FOLDER     "pkg"
@@ -33,7 +35,9 @@
 struct archive {
     struct block_client extent; // the partition
     struct bootfs files;
-    uint32_t order; // of its disk's announcement
+    void *directory; // of `files`
+    uint32_t order;  // of its disk's announcement
+    char disk[DEVICE_NAME_SIZE];
 };
 
 // A disk while it is looked at: its thread's, until is_done.
@@ -54,6 +58,15 @@ struct look {
     // The mutex's.
     bool is_done;
 };
+
+// Where disks are announced.
+struct source {
+    mx_handle_t channel;
+    bool is_manager; // who tells of other sources
+};
+
+static struct source sources[SOURCES_MAX];
+static uint32_t source_count;
 
 // The main thread's, sorted by order.
 static struct archive archives[ARCHIVES_MAX];
@@ -150,6 +163,8 @@ static void add_archive(struct look *look, const struct gpt_partition *partition
         free(directory);
         return;
     }
+    archive->directory = directory;
+    snprintf(archive->disk, sizeof(archive->disk), "%s", look->name);
     look->found_count++;
 }
 
@@ -204,9 +219,82 @@ static void look_at_disk(void *arg)
     condition_wake_all(&look_ended);
 }
 
+static bool is_done(const struct look *look)
+{
+    mutex_lock(&look_mutex);
+    bool done = look->is_done;
+    mutex_unlock(&look_mutex);
+    return done;
+}
+
+static void close_archive(struct archive *archive)
+{
+    handle_close(archive->extent.channel);
+    free(archive->directory);
+}
+
+static void add_archives(struct look *look)
+{
+    uint32_t at = archive_count, count = look->found_count;
+
+    if (count > ARCHIVES_MAX - archive_count) {
+        say(look, "too many package partitions", MX_OK);
+        count = ARCHIVES_MAX - archive_count;
+    }
+    while (at > 0 && archives[at - 1].order > look->order)
+        at--;
+    memmove(&archives[at + count], &archives[at], (archive_count - at) * sizeof(archives[0]));
+    for (uint32_t i = 0; i < count; i++) {
+        archives[at + i] = look->found[i];
+        archives[at + i].order = look->order;
+    }
+    for (uint32_t i = count; i < look->found_count; i++)
+        close_archive(&look->found[i]);
+    archive_count += count;
+}
+
+static void drop_archives_that_went(void)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < archive_count; i++) {
+        struct archive *archive = &archives[i];
+
+        if (mx_object_wait_one(archive->extent.channel, MX_SIGNAL_PEER_CLOSED, 0, NULL) != MX_OK) {
+            archives[kept++] = *archive;
+            continue;
+        }
+        printf("disk %s: it has gone, and its packages with it\n", archive->disk);
+        close_archive(archive);
+    }
+    archive_count = kept;
+}
+
+// What was found by the looks that have ended.
+static void take_over_looks(void)
+{
+    struct look **at = &looks, *look;
+
+    drop_archives_that_went();
+    while ((look = *at)) {
+        if (!is_done(look)) {
+            at = &look->next;
+            continue;
+        }
+        if (look->thread)
+            thread_join(look->thread);
+        add_archives(look);
+        *at = look->next;
+        free(look);
+    }
+    drop_archives_that_went();
+}
+
 // Consumes the channel.
 static void begin_look(mx_handle_t channel, const char *name)
 {
+    // Of disks that come and go, without anybody asking for files.
+    take_over_looks();
     struct look *look = calloc(1, sizeof(*look));
 
     if (!look) {
@@ -225,32 +313,6 @@ static void begin_look(mx_handle_t channel, const char *name)
     }
 }
 
-static bool is_done(const struct look *look)
-{
-    mutex_lock(&look_mutex);
-    bool done = look->is_done;
-    mutex_unlock(&look_mutex);
-    return done;
-}
-
-static void add_archives(const struct look *look)
-{
-    uint32_t at = archive_count, count = look->found_count;
-
-    if (count > ARCHIVES_MAX - archive_count) {
-        say(look, "too many package partitions", MX_OK);
-        count = ARCHIVES_MAX - archive_count;
-    }
-    while (at > 0 && archives[at - 1].order > look->order)
-        at--;
-    memmove(&archives[at + count], &archives[at], (archive_count - at) * sizeof(archives[0]));
-    for (uint32_t i = 0; i < count; i++) {
-        archives[at + i] = look->found[i];
-        archives[at + i].order = look->order;
-    }
-    archive_count += count;
-}
-
 static bool has_look_to_wait_for(void)
 {
     for (const struct look *look = looks; look; look = look->next) {
@@ -264,35 +326,39 @@ static bool has_look_to_wait_for(void)
 static bool finish_looks(void)
 {
     mx_time_t deadline = mx_clock_get_monotonic() + LOOK_TIMEOUT;
-    struct look **at = &looks, *look;
     mx_status_t status = MX_OK;
 
     mutex_lock(&look_mutex);
     while (status == MX_OK && has_look_to_wait_for())
         status = condition_wait(&look_ended, &look_mutex, deadline);
     mutex_unlock(&look_mutex);
-    while ((look = *at)) {
-        if (!is_done(look)) {
-            look->is_late = true;
-            at = &look->next;
-            continue;
-        }
-        if (look->thread)
-            thread_join(look->thread);
-        add_archives(look);
-        *at = look->next;
-        free(look);
-    }
+    take_over_looks();
+    for (struct look *look = looks; look; look = look->next)
+        look->is_late = true;
     return looks == NULL;
 }
 
-static bool take_announcement(mx_handle_t devices)
+// --- announcements
+// -------------------------------------------------------------------------------------
+
+static void add_source(mx_handle_t channel, bool is_manager)
+{
+    if (source_count < SOURCES_MAX) {
+        sources[source_count++] = (struct source){channel, is_manager};
+        return;
+    }
+    printf("disks: too many drivers that announce disks\n");
+    handle_close(channel);
+}
+
+// False: nothing more comes from there.
+static bool take_announcement(const struct source *source)
 {
     struct device_announcement announcement;
     mx_handle_t channel = MX_HANDLE_INVALID;
     uint32_t actual[2] = {0};
     mx_status_t status =
-        mx_channel_read(devices, &announcement, sizeof(announcement), &channel, 1, actual);
+        mx_channel_read(source->channel, &announcement, sizeof(announcement), &channel, 1, actual);
 
     if (status == MX_ERR_PEER_CLOSED)
         return false;
@@ -301,8 +367,31 @@ static bool take_announcement(mx_handle_t devices)
         return status == MX_OK || status == MX_ERR_SHOULD_WAIT;
     }
     announcement.device[DEVICE_NAME_SIZE - 1] = '\0';
-    begin_look(channel, announcement.device);
+    if (announcement.operation == DEVICE_ANNOUNCE)
+        begin_look(channel, announcement.device);
+    else if (announcement.operation == DEVICE_ADD_BUS && source->is_manager)
+        add_source(channel, false);
+    else
+        handle_close(channel);
     return true;
+}
+
+// Whether there was anything.
+static bool take_announcements(const struct mx_wait_item *items)
+{
+    bool was_any = false;
+
+    // From the last on, as one that ends gives its place to the last.
+    for (uint32_t i = source_count; i-- > 0;) {
+        if (!items[i].pending)
+            continue;
+        was_any = true;
+        if (take_announcement(&sources[i]))
+            continue;
+        handle_close(sources[i].channel);
+        sources[i] = sources[--source_count];
+    }
+    return was_any;
 }
 
 // --- the client
@@ -438,24 +527,23 @@ static bool take_request(mx_handle_t client)
     return mx_channel_write(client, &reply, bytes, &handle, handle != MX_HANDLE_INVALID) == MX_OK;
 }
 
+// Without a device manager there are no disks to come, without a client nobody who asks.
 int main(void)
 {
-    struct mx_wait_item items[2] = {
-        {.handle = startup_handle_look(MX_STARTUP_SERVICE, MX_SERVICE_DISKS),
-         .waitfor = MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED},
-        {.handle = startup_handle_look(MX_STARTUP_CONTROL, 0),
-         .waitfor = MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED},
-    };
-    uint32_t first = 0;
+    const mx_signals_t signals = MX_SIGNAL_READABLE | MX_SIGNAL_PEER_CLOSED;
+    const mx_handle_t client = startup_handle_look(MX_STARTUP_CONTROL, 0);
+    struct mx_wait_item items[SOURCES_MAX + 1];
 
-    // Without a device manager there are no disks to come, without a client nobody who asks.
-    while (mx_object_wait_many(items + first, 2 - first, MX_TIME_INFINITE) == MX_OK) {
-        // Disks come first, so that a request finds what is there.
-        if (first == 0 && items[0].pending && !take_announcement(items[0].handle))
-            first = 1;
-        else if (items[1].pending && !items[0].pending && !take_request(items[1].handle))
+    add_source(startup_handle_take(MX_STARTUP_SERVICE, MX_SERVICE_DISKS), true);
+    for (;;) {
+        for (uint32_t i = 0; i < source_count; i++)
+            items[i] = (struct mx_wait_item){.handle = sources[i].channel, .waitfor = signals};
+        items[source_count] = (struct mx_wait_item){.handle = client, .waitfor = signals};
+        const struct mx_wait_item *asks = &items[source_count];
+        if (mx_object_wait_many(items, source_count + 1, MX_TIME_INFINITE) != MX_OK)
             return EXIT_FAILURE;
-        items[0].pending = first ? 0 : items[0].pending;
+        // Disks come first, so that a request finds what is there.
+        if (!take_announcements(items) && asks->pending && !take_request(client))
+            return EXIT_FAILURE;
     }
-    return EXIT_FAILURE;
 }
