@@ -21,9 +21,14 @@ DEVICES = {
     'virtio': ['-device', 'virtio-blk-pci,drive=disk,id=device'],
     'nvme': ['-device', 'nvme,drive=disk,serial=machina,id=device'],
     'ahci': ['-device', 'ich9-ahci,id=device', '-device', 'ide-hd,drive=disk,bus=device.0'],
+    'usb': ['-device', 'qemu-xhci,id=device', '-device', 'usb-storage,drive=disk,bus=device.0,port=1,id=stick'],
 }
 
 SMALL_QUEUE = {'virtio, small queue': ['-device', 'virtio-blk-pci,drive=disk,queue-size=8,seg-max-adjust=off']}
+
+# Where a stick is: on a port of the controller, or of a hub.
+CONTROLLER = ['-device', 'qemu-xhci,id=usb']
+STICK_PLACES = {'port': (CONTROLLER, '1'), 'hub': (CONTROLLER + ['-device', 'usb-hub,bus=usb.0,port=1'], '1.2')}
 
 
 def sector_text(number):
@@ -158,7 +163,7 @@ def test_disk_that_vanishes_leaves_the_host_and_the_guest_running(request, disk,
     assert status != 0
     linux.detach()
     assert list_guests(machine)[linux.id]['state'] == 'running'
-    assert 'its requests fail from now on' in machine.run('dmesg')
+    assert ('device 46f4:0001 removed' if device == 'usb' else 'its requests fail from now on') in machine.run('dmesg')
     assert 'linux_guest' in machine.run('guest packages')
 
 
@@ -167,7 +172,8 @@ def end_program(machine, program):
     assert machine.run(f'kill {process}') == ''
 
 
-@pytest.mark.parametrize('device, program', [('virtio', 'virtio_block_driver'), ('nvme', 'nvme_driver'), ('ahci', 'ahci_driver')])
+@pytest.mark.parametrize('device, program', [('virtio', 'virtio_block_driver'), ('nvme', 'nvme_driver'), ('ahci', 'ahci_driver'),
+                                             ('usb', 'xhci_driver')])
 def test_disk_is_switched_off_when_nobody_is_left_who_would(request, disk, device, program):
     machine = boot(request, drive(disk, ',snapshot=on') + DEVICES[device])
     wait_for_package(machine)
@@ -183,12 +189,12 @@ def test_disk_is_switched_off_when_nobody_is_left_who_would(request, disk, devic
 
 def silent_disks(folder):
     """Options for a disk of each kind which answers what it is and reads one block, and then nothing for much longer than drivers
-    wait: the second block comes when so many bytes a second allow it. QEMU stands still while it resets AHCI, until then."""
+    wait: the second block comes when so many bytes a second allow it. QEMU stands still while it resets AHCI or a stick, until then."""
     image = folder / 'silent.img'
     with open(image, 'wb') as file:
         file.truncate(1 << 20)
     options = []
-    for kind, bytes_per_second in ('virtio', 1), ('nvme', 1), ('ahci', 18):
+    for kind, bytes_per_second in ('virtio', 1), ('nvme', 1), ('ahci', 18), ('usb', 18):
         options += ['-drive', f'file={image},if=none,id=silent-{kind},format=raw,snapshot=on,'
                     f'throttling.bps-total={bytes_per_second}']
         options += [word.replace('=device', f'=device-{kind}').replace('drive=disk', f'drive=silent-{kind}')
@@ -211,12 +217,64 @@ def test_disk_that_never_answers_fails_its_requests_alone(request, disk, tmp_pat
     assert statuses[-1] != 0
     linux.detach()
     gone = 'it does not answer; its requests fail from now on'
-    wait_until(machine, lambda: machine.run('dmesg', timeout=90).count(gone) == len(DEVICES) + 1)
+    # The good one among them, and not the stick, which is dropped.
+    wait_until(machine, lambda: machine.run('dmesg', timeout=90).count(gone) == len(DEVICES))
+    wait_until(machine, lambda: 'does not carry out a command' in machine.run('dmesg', timeout=90))
     log = machine.run('dmesg')
     assert log.index(f'{disk.path.stat().st_size} bytes in blocks of') < log.index(gone)
     assert list_guests(machine)[linux.id]['state'] == 'running'
     # What is in memory is still known.
     assert {'linux_guest', PACKAGE} <= set(machine.run('guest packages').split())
+
+
+@pytest.mark.parametrize('place', STICK_PLACES)
+def test_stick_comes_and_goes_under_a_running_guest(request, disk, place, tmp_path):
+    devices, port = STICK_PLACES[place]
+    node = {'driver': 'raw', 'node-name': 'disk', 'read-only': True, 'file': {'driver': 'file', 'filename': str(disk.path)}}
+    stick = {'bus': 'usb.0', 'port': port, 'drive': 'disk', 'id': 'stick'}
+    machine = boot(request, [*Qmp.options(tmp_path / 'qmp'), '-blockdev', json.dumps(node), *devices])
+    qmp = Qmp(tmp_path / 'qmp')
+    assert PACKAGE not in machine.run('guest packages')
+    for run in range(2):
+        qmp.add_device('usb-storage', **stick)
+        wait_for_package(machine)
+        # The second guest finds a disk, while that of the first stays gone.
+        linux = LinuxGuest(machine, SECOND_PACKAGE, '--memory 128M')
+        assert read_sector(linux, READ_ONLY, 3) == f'sector {3:08}\n'
+        linux.run(f'( (while dd if={READ_ONLY} of=/dev/null iflag=direct bs=64k 2>/dev/null; do :; done; : >/tmp/ended) & )')
+        qmp.remove_device('stick')
+        linux.run('while [ ! -e /tmp/ended ]; do sleep 1; done')
+        status, _ = linux.try_run(f'dd if={READ_ONLY} of=/dev/null bs={SECTOR_BYTES} skip=2000 count=1 iflag=direct 2>/dev/null')
+        assert status != 0
+        linux.detach()
+        assert list_guests(machine)[linux.id]['state'] == 'running'
+        assert PACKAGE not in machine.run('guest packages')
+    assert machine.run('dmesg').count('it has gone, and its packages with it') == 2
+    qmp.close()
+
+
+def test_sticks_are_told_apart_and_served_together(request, disk, tmp_path):
+    sticks = []
+    for number in range(2):
+        image = tmp_path / f'{number}.img'
+        shutil.copy(disk.path, image)
+        sticks += ['-drive', f'file={image},if=none,id=disk{number},format=raw', '-device',
+                   f'usb-storage,bus=usb.0,port={number + 1},drive=disk{number}']
+    machine = boot(request, CONTROLLER + sticks)
+    wait_until(machine, lambda: machine.run('guest packages').split().count(PACKAGE) == 2)
+    log = machine.run('dmesg')
+    for number in range(2):
+        assert re.search(rf'disk \S+ port {number + 1}: \d+ bytes in blocks of 512\n', log)
+    # Two guests with disks on one stick.
+    guests = [LinuxGuest(machine, SECOND_PACKAGE, '--memory 128M')]
+    guests[0].detach()
+    guests.append(LinuxGuest(machine, SECOND_PACKAGE, '--memory 128M'))
+    guests[1].run(f'(while :; do dd if={READ_ONLY} of=/dev/null iflag=direct bs=64k 2>/dev/null; done & )')
+    guests[1].detach()
+    guests[0].attach()
+    guests[0].run(f'dd if={READ_ONLY} of=/tmp/disk bs=96k 2>/dev/null')
+    assert guests[0].run('uniq /tmp/disk | wc -l') == f'{DATA_SECTORS}\n'
+    assert guests[0].run('uniq /tmp/disk | sort -c && echo sorted') == 'sorted\n'
 
 
 def refuse_launch(machine, package, options, expected):

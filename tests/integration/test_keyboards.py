@@ -138,7 +138,7 @@ def test_usb_hub_with_its_keyboards_comes_and_goes(keyboards):
 
 def test_usb_device_that_is_no_keyboard_is_left_alone(keyboards):
     run = keyboards(CONTROLLER + ['-device', 'usb-mouse,bus=usb.0,port=1', '-device', 'usb-kbd,bus=usb.0,port=2'])
-    run.expect(r'log: xhci .*: device \w+:\w+ is not a boot keyboard; not used')
+    run.expect(r'log: xhci .*: device \w+:\w+ is neither a boot keyboard nor a disk; not used')
     run.expect(r'keyboard 0 connected')
     run.qmp.type('y')
     run.expect_typed(0, 'y')

@@ -9,10 +9,12 @@ import pexpect
 import pytest
 
 from harness.console import start_console
+from harness.disk_images import package_archive
 from harness.netboot import SERVER_ADDRESS, BootNetwork, ServedFile
 from harness.paths import TOP
 
 PROMPT = 'machina$ '
+PACKAGE = 'stick_guest'  # on the disk, not in its boot image
 LOADERS = {'x64': 'BOOTX64.EFI', 'arm64': 'BOOTAA64.EFI'}
 DOWN, UP = '\x1b[B', '\x1b[A'
 # Firmware under emulation takes its time, on a loaded machine above all.
@@ -52,7 +54,8 @@ def images(request, tmp_path_factory):
     (folder / 'lie.zbi').write_bytes(crc_item_length(good))
     (folder / 'machina.cfg').write_text('timeout 0\n' + ''.join(
         f'image {name}.zbi\n' for name in ('short', 'crc', 'lie', 'other', 'missing', 'machina')))
-    subprocess.run([TOP / 'scripts/mkimage', 'disk', work / 'machina.img', folder], check=True)
+    package_archive(work / 'packages', {PACKAGE: TOP / 'build' / arch / 'packages/linux_guest'})
+    subprocess.run([TOP / 'scripts/mkimage', 'disk', work / 'machina.img', folder, work / 'packages'], check=True)
     (folder / 'machina.cfg').write_text('timeout 1\n')
     subprocess.run([TOP / 'scripts/mkimage', 'optical', work / 'machina.iso', folder], check=True)
     return work
@@ -107,6 +110,22 @@ def edit_command_line(console, text):
     return before
 
 
+def launch_from_stick(console):
+    """Drivers look for sticks when the shell is there already."""
+    console.expect_exact(PROMPT)
+    while True:
+        console.send('guest packages\r')
+        try:
+            console.expect_exact(f'\n{PACKAGE}\r', timeout=5)
+            break
+        except pexpect.TIMEOUT:
+            pass
+    console.send(f'guest launch {PACKAGE} --memory 256M\r')
+    console.expect_exact('[guest 1: ')
+    console.expect_exact('linux_guest: ready')
+    console.send('\x1dd')
+
+
 def power_off(console):
     console.expect_exact(PROMPT)
     console.send('poweroff\r')
@@ -138,6 +157,7 @@ def test_firmware_boots_machina_to_its_shell(boot, how):
     console = boot(how)
     if how == 'usb':  # The disk's configuration: the last image is the good one.
         choose(console, 5)
+        launch_from_stick(console)
     power_off(console)
 
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/stick_fixture.h"
 #include "user/drivers/usb/portable/usb_descriptors.h"
 #include "user/drivers/usb/portable/xhci.h"
 #include "user/drivers/usb/portable/xhci_device.h"
@@ -25,11 +26,14 @@
 #define FAKE_RUNTIME        0x1000u
 #define FAKE_DOORBELLS      0x2000u
 #define FAKE_EXTENDED       0x3000u
-#define FAKE_MEMORY_BYTES   (400u * 1024)
+#define FAKE_MEMORY_BYTES   (896u * 1024) // the driver's, and behind it that of requests
+#define FAKE_BUFFER         (512u * 1024)
 #define FAKE_MEMORY_ADDRESS UINT64_C(0x100000000)
 #define FAKE_REPORTS_MAX    256
 #define FAKE_KEYS_MAX       1024
 #define FAKE_LOG_BYTES      16384
+#define FAKE_PIECES_MAX     128 // TRBs of a transfer
+#define FAKE_TRANSFER_BYTES (128u * 1024)
 
 struct fake_device {
     bool is_connected;
@@ -45,10 +49,12 @@ struct fake_device {
     uint8_t reports[FAKE_REPORTS_MAX][8];
     unsigned report_head, report_tail;
     unsigned resets, addresses;
-    uint8_t protocol; // what SET_PROTOCOL said
-    uint8_t output;   // what SET_REPORT said
-    unsigned halt_clears;
+    uint8_t protocol;                      // what SET_PROTOCOL said
+    uint8_t output;                        // what SET_REPORT said
+    unsigned halt_clears, out_halt_clears; // all; those of endpoints out
     bool is_hub;
+    struct stick *stick;              // NULL: it is none
+    bool is_slow;                     // a stick that does nothing before fake_answer_late
     uint16_t hub_status, hub_changes; // of the port of a hub that this device is on
     uint16_t hub_lies;                // bits that its status has wrong
 };
@@ -61,6 +67,13 @@ struct fake_ring {
 
 enum fake_endpoint { FAKE_RUNNING, FAKE_HALTED, FAKE_STOPPED };
 
+struct fake_bulk {
+    uint8_t dci; // 0: not configured
+    uint16_t packet_bytes;
+    struct fake_ring ring;
+    enum fake_endpoint state;
+};
+
 struct fake_slot {
     bool is_enabled;
     uint8_t port;        // index of the device
@@ -70,6 +83,7 @@ struct fake_slot {
     uint16_t control_packet_bytes;
     bool is_waiting; // the driver has asked for a report
     enum fake_endpoint control_state, interrupt_state;
+    struct fake_bulk bulk_in, bulk_out;
 };
 
 struct fake_xhci {
@@ -85,6 +99,8 @@ struct fake_xhci {
     bool keeps_firmware;
     bool ignores_commands;
     bool has_gone;
+    bool loses_status;    // of a stick, if no register is read between its data and it
+    bool is_telling;      // of the end of data
     uint8_t slot_given;   // by every ENABLE_SLOT; 0: as it should be
     uint8_t command_code; // of every command; 0: as it should be
     bool is_broken;       // the driver did what it must not; see `broken`
@@ -92,12 +108,21 @@ struct fake_xhci {
 
     // The driver's host.
     mx_time_t now;
+    mx_time_t wait_max; // at most so long, as if something happened; 0: to the deadline
     uint8_t taken_usage[FAKE_KEYS_MAX];
     bool taken_press[FAKE_KEYS_MAX];
     unsigned taken;
     unsigned keys_refused; // how many times keys are not taken
     bool is_refusing_keyboards;
     unsigned keyboards_added, keyboards_removed;
+    bool is_refusing_disks;
+    unsigned disks_added, disks_removed;
+    uint32_t disk; // the last one
+    struct xhci_disk_info disk_info;
+    unsigned requests_done;
+    mx_status_t request_status; // of the last
+    // Called then, for tests that give the next at once.
+    void (*on_request_done)(struct fake_xhci *fake, uint32_t disk);
     char log[FAKE_LOG_BYTES];
     size_t log_bytes;
     // Called with every wait, for tests that change something meanwhile.
@@ -264,6 +289,11 @@ static inline int fake_answer(struct fake_xhci *fake, struct fake_device *device
         return (int)size;
     case USB_REQUEST_CLEAR_FEATURE:
         device->halt_clears++;
+        device->out_halt_clears += (setup->index & USB_ENDPOINT_IN) == 0;
+        return 0;
+    case 0xff:
+        if (device->stick != NULL)
+            stick_reset(device->stick);
         return 0;
     case 0x0b:
         device->protocol = (uint8_t)setup->value;
@@ -368,6 +398,130 @@ static inline void fake_send_report(struct fake_xhci *fake, unsigned slot_number
                         length - size, slot_number, slot->interrupt_dci);
 }
 
+// --- bulk transfers
+// --------------------------------------------------------------------------------------
+
+struct fake_transfer {
+    struct xhci_trb trbs[FAKE_PIECES_MAX];
+    uint64_t addresses[FAKE_PIECES_MAX];
+    unsigned count;
+    uint32_t size_bytes;
+};
+
+static inline uint32_t fake_length(const struct xhci_trb *trb)
+{
+    return trb->status & XHCI_TRB_LENGTH_MASK;
+}
+
+// 4.11.2.4, 6.4.1.1.
+static inline void fake_check_transfer(struct fake_xhci *fake, const struct fake_transfer *transfer,
+                                       uint32_t packet)
+{
+    const uint32_t packets = (transfer->size_bytes + packet - 1) / packet;
+    uint32_t end = 0;
+
+    for (unsigned i = 0; i < transfer->count; i++) {
+        const struct xhci_trb *trb = &transfer->trbs[i];
+        end += fake_length(trb);
+        uint32_t left = packets - end / packet;
+        left = i + 1 == transfer->count ? 0 : left < 31 ? left : 31;
+        if ((trb->status >> 17 & 31) != left || fake_length(trb) == 0 ||
+            trb->parameter % 65536 + fake_length(trb) > 65536)
+            fake_break(fake, "a TRB that is not as it must be");
+        if (i > 0 && transfer->addresses[i] != transfer->addresses[i - 1] + 16)
+            fake_break(fake, "a link inside a transfer");
+    }
+}
+
+static inline bool fake_take_transfer(struct fake_xhci *fake, struct fake_bulk *bulk,
+                                      struct fake_transfer *transfer)
+{
+    transfer->count = 0;
+    transfer->size_bytes = 0;
+    do {
+        struct xhci_trb *trb = &transfer->trbs[transfer->count];
+        if (transfer->count == FAKE_PIECES_MAX ||
+            !fake_take(fake, &bulk->ring, trb, &transfer->addresses[transfer->count])) {
+            if (transfer->count > 0)
+                fake_break(fake, "a transfer without end");
+            return false;
+        }
+        transfer->size_bytes += fake_length(trb);
+    } while (transfer->trbs[transfer->count++].control & XHCI_TRB_CHAIN);
+    struct fake_ring behind = bulk->ring;
+    struct xhci_trb trb;
+    uint64_t address;
+    if (fake_take(fake, &behind, &trb, &address))
+        fake_break(fake, "something behind the transfer");
+    fake_check_transfer(fake, transfer, bulk->packet_bytes);
+    if (transfer->size_bytes > FAKE_TRANSFER_BYTES) {
+        fake_break(fake, "a transfer that is too long");
+        return false;
+    }
+    return true;
+}
+
+// Between the transfer's memory and `bytes`.
+static inline void fake_copy(struct fake_xhci *fake, const struct fake_transfer *transfer,
+                             uint8_t *bytes, uint32_t size, bool is_in)
+{
+    for (unsigned i = 0; i < transfer->count && size > 0; i++) {
+        uint32_t part = fake_length(&transfer->trbs[i]);
+        uint8_t *memory = fake_at(fake, transfer->trbs[i].parameter, part);
+        part = part < size ? part : size;
+        memcpy(is_in ? memory : bytes, is_in ? bytes : memory, part);
+        bytes += part;
+        size -= part;
+    }
+}
+
+// Where `moved` bytes lead, and what is left of that TRB.
+static inline void fake_end_transfer(struct fake_xhci *fake, const struct fake_transfer *transfer,
+                                     uint32_t moved, uint8_t code, unsigned slot, unsigned dci)
+{
+    unsigned i = 0;
+    uint32_t end = fake_length(&transfer->trbs[0]);
+
+    while (i + 1 < transfer->count && moved >= end)
+        end += fake_length(&transfer->trbs[++i]);
+    fake_transfer_event(fake, transfer->addresses[i], code, end - moved, slot, dci);
+}
+
+static inline void fake_run_bulk(struct fake_xhci *fake, unsigned slot_number, bool is_in)
+{
+    static uint8_t bytes[FAKE_TRANSFER_BYTES];
+    static struct fake_transfer transfer;
+    struct fake_slot *slot = &fake->slots[slot_number];
+    struct fake_device *device = &fake->devices[slot->port];
+    struct fake_bulk *bulk = is_in ? &slot->bulk_in : &slot->bulk_out;
+    uint8_t code = XHCI_COMPLETION_SUCCESS;
+
+    if (bulk->state != FAKE_RUNNING || !device->is_connected || device->stick == NULL ||
+        device->is_slow || !fake_take_transfer(fake, bulk, &transfer))
+        return;
+    if (!is_in)
+        fake_copy(fake, &transfer, bytes, transfer.size_bytes, false);
+    if (fake->loses_status && fake->is_telling && is_in)
+        return;
+    fake->is_telling = is_in;
+    const int answer = is_in ? stick_give(device->stick, bytes, transfer.size_bytes)
+                             : stick_take(device->stick, bytes, transfer.size_bytes);
+    if (answer == STICK_SLEEPS)
+        return;
+    if (answer < 0) {
+        code = answer == STICK_STALLS    ? XHCI_COMPLETION_STALL
+               : answer == STICK_BABBLES ? XHCI_COMPLETION_BABBLE
+                                         : XHCI_COMPLETION_TRANSACTION_ERROR;
+        bulk->state = FAKE_HALTED;
+    } else if (answer < (int)transfer.size_bytes) {
+        code = XHCI_COMPLETION_SHORT_PACKET;
+    }
+    if (is_in && answer > 0)
+        fake_copy(fake, &transfer, bytes, (uint32_t)answer, true);
+    fake_end_transfer(fake, &transfer, answer < 0 ? 0 : (uint32_t)answer, code, slot_number,
+                      bulk->dci);
+}
+
 // --- commands
 // -----------------------------------------------------------------------------------------
 
@@ -415,17 +569,51 @@ static inline uint8_t fake_address(struct fake_xhci *fake, struct fake_slot *slo
                                               : XHCI_COMPLETION_TRANSACTION_ERROR;
 }
 
+static inline struct fake_bulk *fake_bulk_of(struct fake_slot *slot, unsigned dci)
+{
+    if (dci == slot->bulk_in.dci)
+        return &slot->bulk_in;
+    return dci == slot->bulk_out.dci ? &slot->bulk_out : NULL;
+}
+
+static inline bool fake_add_endpoint(struct fake_xhci *fake, struct fake_slot *slot, uint64_t input,
+                                     unsigned dci)
+{
+    const uint32_t *context = fake_context(fake, input, 1 + dci);
+    const unsigned type = context[1] >> 3 & 7;
+    struct fake_bulk *bulk = type == 6 ? &slot->bulk_in : &slot->bulk_out;
+
+    if (type == 7 && dci % 2 == 1) {
+        slot->interrupt_dci = (uint8_t)dci;
+        fake_set_ring(&slot->interrupt, fake_dequeue(context));
+        return true;
+    }
+    if ((type != 6 || dci % 2 != 1) && (type != 2 || dci % 2 != 0))
+        return false;
+    *bulk = (struct fake_bulk){.dci = (uint8_t)dci, .packet_bytes = (uint16_t)(context[1] >> 16)};
+    fake_set_ring(&bulk->ring, fake_dequeue(context));
+    return true;
+}
+
+// 4.6.6: what is dropped must not run.
 static inline uint8_t fake_configure(struct fake_xhci *fake, struct fake_slot *slot, uint64_t input)
 {
-    const uint32_t add = fake_context(fake, input, 0)[1];
+    const uint32_t drop = fake_context(fake, input, 0)[0], add = fake_context(fake, input, 0)[1];
+    const uint32_t entries = fake_context(fake, input, 1)[0] >> 27;
+    unsigned count = 0;
 
-    for (unsigned dci = 3; dci < 32; dci += 2) {
-        if (add != (1u | 1u << dci))
+    for (unsigned dci = 2; dci < 32; dci++) {
+        const struct fake_bulk *bulk = fake_bulk_of(slot, dci);
+        if (drop >> dci & 1 && (bulk == NULL || bulk->state == FAKE_RUNNING))
+            fake_break(fake, "an endpoint dropped that runs, or is none");
+        if (!(add >> dci & 1))
             continue;
-        slot->interrupt_dci = (uint8_t)dci;
-        fake_set_ring(&slot->interrupt, fake_dequeue(fake_context(fake, input, 1 + dci)));
-        return XHCI_COMPLETION_SUCCESS;
+        if (dci > entries || !fake_add_endpoint(fake, slot, input, dci))
+            fake_break(fake, "an endpoint that is none");
+        count++;
     }
+    if (count > 0 && add & 1)
+        return XHCI_COMPLETION_SUCCESS;
     fake_break(fake, "a configuration without endpoint");
     return XHCI_COMPLETION_PARAMETER_ERROR;
 }
@@ -445,7 +633,23 @@ static inline uint8_t fake_enable_slot(struct fake_xhci *fake, unsigned *number)
 static inline enum fake_endpoint *fake_endpoint_state(struct fake_slot *slot,
                                                       const struct xhci_trb *trb)
 {
-    return (trb->control >> 16 & 0x1f) == 1 ? &slot->control_state : &slot->interrupt_state;
+    const unsigned dci = trb->control >> 16 & 0x1f;
+    struct fake_bulk *bulk = fake_bulk_of(slot, dci);
+
+    if (bulk != NULL && dci > 1)
+        return &bulk->state;
+    return dci == 1 ? &slot->control_state : &slot->interrupt_state;
+}
+
+// 4.6.9: of one that runs.
+static inline uint8_t fake_stop_endpoint(struct fake_slot *slot, const struct xhci_trb *trb)
+{
+    enum fake_endpoint *state = fake_endpoint_state(slot, trb);
+
+    if (*state != FAKE_RUNNING)
+        return XHCI_COMPLETION_CONTEXT_STATE_ERROR;
+    *state = FAKE_STOPPED;
+    return XHCI_COMPLETION_SUCCESS;
 }
 
 // xHCI 1.2, 4.6.8: of an endpoint that has halted, and of no other.
@@ -462,9 +666,14 @@ static inline uint8_t fake_reset_endpoint(struct fake_slot *slot, const struct x
 // 4.6.10: of an endpoint that has stopped.
 static inline uint8_t fake_set_dequeue(struct fake_slot *slot, const struct xhci_trb *trb)
 {
+    const unsigned dci = trb->control >> 16 & 0x1f;
+    struct fake_bulk *bulk = fake_bulk_of(slot, dci);
+
     if (*fake_endpoint_state(slot, trb) != FAKE_STOPPED)
         return XHCI_COMPLETION_CONTEXT_STATE_ERROR;
-    fake_set_ring((trb->control >> 16 & 0x1f) == 1 ? &slot->control : &slot->interrupt,
+    fake_set_ring(bulk != NULL && dci > 1 ? &bulk->ring
+                  : dci == 1              ? &slot->control
+                                          : &slot->interrupt,
                   trb->parameter);
     return XHCI_COMPLETION_SUCCESS;
 }
@@ -492,6 +701,8 @@ static inline uint8_t fake_run(struct fake_xhci *fake, const struct xhci_trb *tr
         return fake_configure(fake, slot, trb->parameter);
     case XHCI_TRB_RESET_ENDPOINT:
         return fake_reset_endpoint(slot, trb);
+    case XHCI_TRB_STOP_ENDPOINT:
+        return fake_stop_endpoint(slot, trb);
     case XHCI_TRB_SET_TR_DEQUEUE:
         return fake_set_dequeue(slot, trb);
     default:
@@ -529,11 +740,14 @@ static inline void fake_doorbell(struct fake_xhci *fake, unsigned number, uint32
         return;
     }
     struct fake_slot *slot = &fake->slots[number];
-    enum fake_endpoint *state = target == 1 ? &slot->control_state : &slot->interrupt_state;
+    const struct xhci_trb endpoint = {.control = XHCI_TRB_ENDPOINT(target)};
+    enum fake_endpoint *state = fake_endpoint_state(slot, &endpoint);
     if (*state == FAKE_STOPPED)
         *state = FAKE_RUNNING;
     if (target == 1)
         fake_control(fake, number);
+    else if (fake_bulk_of(slot, target) != NULL)
+        fake_run_bulk(fake, number, target == slot->bulk_in.dci);
     else
         fake_send_report(fake, number);
 }
@@ -607,6 +821,7 @@ static inline uint32_t fake_read(void *context, uint32_t offset)
         fake_break(fake, "a register outside the BAR");
         return 0;
     }
+    fake->is_telling = false;
     return fake->has_gone ? UINT32_MAX : *fake_register(fake, offset);
 }
 
@@ -650,6 +865,8 @@ static inline void fake_wait(void *context, mx_time_t deadline)
 {
     struct fake_xhci *fake = context;
 
+    if (fake->wait_max != 0 && deadline - fake->now > fake->wait_max)
+        deadline = fake->now + fake->wait_max;
     if (deadline > fake->now)
         fake->now = deadline;
     if (fake->on_wait != NULL)
@@ -699,6 +916,36 @@ static inline void fake_keyboard_removed(void *context, uint32_t keyboard, struc
     ((struct fake_xhci *)context)->keyboards_removed++;
 }
 
+static inline bool fake_disk_added(void *context, uint32_t disk, const struct xhci_disk_info *info)
+{
+    struct fake_xhci *fake = context;
+
+    fake->disk = disk;
+    fake->disk_info = *info;
+    if (!fake->is_refusing_disks)
+        fake->disks_added++;
+    return !fake->is_refusing_disks;
+}
+
+static inline void fake_request_done(void *context, uint32_t disk, mx_status_t status)
+{
+    struct fake_xhci *fake = context;
+
+    fake->requests_done++;
+    fake->request_status = status;
+    if (fake->on_request_done != NULL)
+        fake->on_request_done(fake, disk);
+}
+
+static inline void fake_disk_removed(void *context, uint32_t disk)
+{
+    struct fake_xhci *fake = context;
+
+    if (fake->slots[disk + 1].is_enabled)
+        fake_break(fake, "a disk removed whose slot is still enabled");
+    fake->disks_removed++;
+}
+
 static const struct xhci_host_ops fake_host_ops = {
     .read = fake_read,
     .write = fake_write,
@@ -708,6 +955,9 @@ static const struct xhci_host_ops fake_host_ops = {
     .keyboard_added = fake_keyboard_added,
     .keys = fake_keys,
     .keyboard_removed = fake_keyboard_removed,
+    .disk_added = fake_disk_added,
+    .request_done = fake_request_done,
+    .disk_removed = fake_disk_removed,
 };
 
 // --- for tests
@@ -759,6 +1009,37 @@ static inline struct fake_device *fake_hub(struct fake_xhci *fake, unsigned port
     device->configuration[14] = USB_CLASS_HUB;
     device->configuration[15] = device->configuration[16] = 0;
     return device;
+}
+
+// A stick of high speed; its data endpoints are 1 in and 2 out.
+static inline struct fake_device *fake_stick(struct fake_xhci *fake, unsigned port,
+                                             struct stick *stick)
+{
+    static const uint8_t configuration[32] = {9, 2, 32, 0, 1, 1,    0, 0x80, 50, 9,    4,
+                                              0, 0, 2,  8, 6, 0x50, 0, 7,    5,  0x81, 2,
+                                              0, 2, 0,  7, 5, 0x02, 2, 0,    2,  0};
+    struct fake_device *device = fake_keyboard(fake, port);
+
+    device->speed = XHCI_SPEED_HIGH;
+    device->device_descriptor[7] = 64;
+    memcpy(device->configuration, configuration, sizeof(configuration));
+    device->configuration_bytes = sizeof(configuration);
+    device->stick = stick;
+    return device;
+}
+
+// What slow sticks were asked for; the next thing waits again.
+static inline void fake_answer_late(struct fake_xhci *fake)
+{
+    for (unsigned slot = 1; slot <= FAKE_SLOTS; slot++) {
+        struct fake_device *device = &fake->devices[fake->slots[slot].port];
+        if (!fake->slots[slot].is_enabled || !device->is_slow)
+            continue;
+        device->is_slow = false;
+        fake_run_bulk(fake, slot, false);
+        fake_run_bulk(fake, slot, true);
+        device->is_slow = true;
+    }
 }
 
 static inline void fake_tell(struct fake_xhci *fake, unsigned device)

@@ -313,7 +313,7 @@ TEST(xhci_does_not_use_what_is_no_keyboard)
     ASSERT_OK(begin());
     EXPECT_OK(run());
     EXPECT_EQ(fake.keyboards_added, 0);
-    EXPECT_TRUE(has_logged("port 1: device 1234:5678 is not a boot keyboard"));
+    EXPECT_TRUE(has_logged("port 1: device 1234:5678 is neither a boot keyboard nor a disk"));
     EXPECT_EQ(fake.devices[1].resets, 1); // once was enough
     EXPECT_TRUE(has_logged("port 3: the device there does not answer as it must"));
     for (unsigned slot = 1; slot <= FAKE_SLOTS; slot++)

@@ -1,5 +1,5 @@
-// The driver process of an xHCI controller: registers, interrupt, memory and keyboards' streams for
-// portable/xhci.c.
+// The driver process of an xHCI controller: registers, interrupt, memory, keyboards' streams and
+// disks' clients for portable/xhci.c.
 
 #include <stdio.h>
 
@@ -9,6 +9,7 @@
 #include "user/drivers/input/keyboard_link.h"
 #include "user/drivers/lib/driver.h"
 #include "user/drivers/usb/portable/xhci.h"
+#include "user/drivers/usb/usb_disks.h"
 
 #define REGISTERS_BAR 0
 
@@ -17,6 +18,7 @@
 
 #define KEY_INTERRUPT      0
 #define KEY_KEYBOARD_FIRST 1
+#define KEY_DISK_FIRST     (KEY_KEYBOARD_FIRST + XHCI_DEVICES_MAX)
 
 static struct {
     struct driver_device device;
@@ -57,19 +59,27 @@ static void on_keyboard_packet(uint32_t keyboard, mx_signals_t trigger)
         xhci_set_indicators(&driver.xhci, keyboard, indicators);
 }
 
-static void wait_for_packet(void *context, mx_time_t deadline)
+static void take_packet(mx_time_t deadline)
 {
     struct mx_port_packet packet;
 
-    (void)context;
     if (mx_port_wait(driver.port, deadline, &packet) != MX_OK)
         return;
     // Acknowledged before the controller is looked at, so that an interrupt from now on is another
     // packet.
     if (packet.key == KEY_INTERRUPT)
         (void)!mx_interrupt_ack(driver.device.interrupt);
+    else if (packet.key >= KEY_DISK_FIRST)
+        usb_disks_serve_packet(packet.key);
     else
         on_keyboard_packet((uint32_t)(packet.key - KEY_KEYBOARD_FIRST), packet.signal.trigger);
+}
+
+static void wait_for_packet(void *context, mx_time_t deadline)
+{
+    (void)context;
+    usb_disks_serve_stalled();
+    take_packet(deadline);
 }
 
 static void log_line(void *context, const char *line)
@@ -110,6 +120,9 @@ static const struct xhci_host_ops host_ops = {
     .keyboard_added = keyboard_added,
     .keys = send_keys,
     .keyboard_removed = keyboard_removed,
+    .disk_added = usb_disk_added,
+    .request_done = usb_disk_request_done,
+    .disk_removed = usb_disk_removed,
 };
 
 static mx_status_t connect_device(void)
@@ -118,6 +131,7 @@ static mx_status_t connect_device(void)
 
     if (status == MX_OK)
         status = mx_interrupt_bind(driver.device.interrupt, driver.port, KEY_INTERRUPT);
+    usb_disks_init(&driver.device, &driver.xhci, driver.port, KEY_DISK_FIRST);
     driver.registers = driver_map_bar(&driver.device, REGISTERS_BAR);
     return status == MX_OK && driver.registers == NULL ? MX_ERR_NOT_FOUND : status;
 }
@@ -138,16 +152,19 @@ static mx_status_t find_memory(struct xhci_memory *memory)
     return status;
 }
 
-// Until the controller fails.
-static void run(const struct xhci_memory *memory)
+// Until the controller fails. BAD_STATE: it cannot be stopped.
+static mx_status_t run(const struct xhci_memory *memory)
 {
     mx_status_t status = xhci_start(&driver.xhci, memory);
 
     while (status == MX_OK) {
         status = xhci_step(&driver.xhci);
+        // What is started here has its deadline, too.
+        usb_disks_serve_stalled();
         if (status == MX_OK && !xhci_has_work(&driver.xhci))
-            wait_for_packet(NULL, MX_TIME_INFINITE);
+            take_packet(xhci_deadline(&driver.xhci));
     }
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -164,8 +181,12 @@ int main(int argc, char **argv)
                mx_status_string(status));
         return 1;
     }
-    for (unsigned starts = 0; starts < STARTS_MAX && xhci_is_present(&driver.xhci); starts++)
-        run(&memory);
+    // What cannot be stopped is switched off by the device manager, before anybody gets the memory
+    // that it may write to.
+    for (unsigned starts = 0;
+         status != MX_ERR_BAD_STATE && starts < STARTS_MAX && xhci_is_present(&driver.xhci);
+         starts++)
+        status = run(&memory);
     log_line(NULL, "given up");
     return 1;
 }

@@ -249,16 +249,26 @@ mx_status_t usb_parse_configuration(const uint8_t *bytes, size_t size_bytes,
     return status;
 }
 
-const struct usb_endpoint *usb_find_interrupt_in(const struct usb_interface *interface)
+static const struct usb_endpoint *find_endpoint(const struct usb_interface *interface, uint8_t type,
+                                                uint8_t direction)
 {
     for (size_t i = 0; i < interface->endpoint_count; i++) {
         const struct usb_endpoint *endpoint = &interface->endpoints[i];
 
-        if (endpoint->type == USB_ENDPOINT_TYPE_INTERRUPT &&
-            (endpoint->address & USB_ENDPOINT_IN) != 0)
+        if (endpoint->type == type && (endpoint->address & USB_ENDPOINT_IN) == direction)
             return endpoint;
     }
     return NULL;
+}
+
+const struct usb_endpoint *usb_find_interrupt_in(const struct usb_interface *interface)
+{
+    return find_endpoint(interface, USB_ENDPOINT_TYPE_INTERRUPT, USB_ENDPOINT_IN);
+}
+
+const struct usb_endpoint *usb_find_bulk(const struct usb_interface *interface, uint8_t direction)
+{
+    return find_endpoint(interface, USB_ENDPOINT_TYPE_BULK, direction);
 }
 
 const struct usb_interface *usb_find_boot_keyboard(const struct usb_configuration *configuration)
@@ -270,6 +280,21 @@ const struct usb_interface *usb_find_boot_keyboard(const struct usb_configuratio
             interface->subclass == USB_HID_SUBCLASS_BOOT &&
             interface->protocol == USB_HID_PROTOCOL_KEYBOARD && interface->alternate == 0 &&
             usb_find_interrupt_in(interface) != NULL)
+            return interface;
+    }
+    return NULL;
+}
+
+const struct usb_interface *usb_find_storage(const struct usb_configuration *configuration)
+{
+    for (size_t i = 0; i < configuration->interface_count; i++) {
+        const struct usb_interface *interface = &configuration->interfaces[i];
+
+        if (interface->interface_class == USB_CLASS_STORAGE &&
+            interface->subclass == USB_STORAGE_SCSI &&
+            interface->protocol == USB_STORAGE_BULK_ONLY && interface->alternate == 0 &&
+            usb_find_bulk(interface, USB_ENDPOINT_IN) != NULL &&
+            usb_find_bulk(interface, 0) != NULL)
             return interface;
     }
     return NULL;

@@ -31,13 +31,17 @@ enum usb_descriptor_type {
 #define USB_CONFIGURATION_DESCRIPTOR_BYTES 9
 
 #define USB_CLASS_HID             3
+#define USB_CLASS_STORAGE         8
 #define USB_CLASS_HUB             9
 #define USB_HID_SUBCLASS_BOOT     1
 #define USB_HID_PROTOCOL_KEYBOARD 1
+#define USB_STORAGE_SCSI          6    // subclass: SCSI transparent command set
+#define USB_STORAGE_BULK_ONLY     0x50 // protocol
 
 #define USB_ENDPOINT_IN             0x80
 #define USB_ENDPOINT_NUMBER_MASK    0x0f
 #define USB_ENDPOINT_TYPE_MASK      0x03
+#define USB_ENDPOINT_TYPE_BULK      2
 #define USB_ENDPOINT_TYPE_INTERRUPT 3
 
 #define USB_INTERFACES_MAX 16 // settings of interfaces that are kept
@@ -110,3 +114,10 @@ const struct usb_endpoint *usb_find_interrupt_in(const struct usb_interface *int
 // The first interface (in its setting 0) that is a boot keyboard with an interrupt-in endpoint, or
 // NULL.
 const struct usb_interface *usb_find_boot_keyboard(const struct usb_configuration *configuration);
+
+// The first bulk endpoint of an interface with this direction (USB_ENDPOINT_IN or 0), or NULL.
+const struct usb_endpoint *usb_find_bulk(const struct usb_interface *interface, uint8_t direction);
+
+// The first interface (in its setting 0) that is mass storage with SCSI commands over the Bulk-Only
+// Transport, with its two endpoints, or NULL.
+const struct usb_interface *usb_find_storage(const struct usb_configuration *configuration);

@@ -8,6 +8,7 @@
 #include "user/drivers/usb/portable/usb_hub.h"
 #include "user/drivers/usb/portable/usb_keyboard.h"
 #include "user/drivers/usb/portable/usb_port.h"
+#include "user/drivers/usb/portable/usb_storage.h"
 #include "user/drivers/usb/portable/xhci_controller.h"
 #include "user/drivers/usb/portable/xhci_registers.h"
 
@@ -20,12 +21,6 @@ struct identity {
     struct usb_configuration configuration;
 };
 
-static struct xhci_place place_of(const struct xhci_device *device)
-{
-    return (struct xhci_place){device->root_port, device->hub_slot, device->hub_port,
-                               device->speed};
-}
-
 void usb_place_name(const struct xhci_place *place, char name[USB_PLACE_NAME_BYTES])
 {
     if (place->hub_slot == 0)
@@ -34,24 +29,30 @@ void usb_place_name(const struct xhci_place *place, char name[USB_PLACE_NAME_BYT
         snprintf(name, USB_PLACE_NAME_BYTES, "port %u.%u", place->root_port, place->hub_port);
 }
 
-static void log_device(struct xhci *xhci, const struct xhci_device *device, const char *what)
+void usb_device_name(const struct xhci_device *device, char name[USB_PLACE_NAME_BYTES])
 {
-    const struct xhci_place place = place_of(device);
-    char name[USB_PLACE_NAME_BYTES];
+    const struct xhci_place place = {device->root_port, device->hub_slot, device->hub_port,
+                                     device->speed};
 
     usb_place_name(&place, name);
+}
+
+void usb_device_log(struct xhci *xhci, const struct xhci_device *device, const char *what)
+{
+    char name[USB_PLACE_NAME_BYTES];
+
+    usb_device_name(device, name);
     xhci_log(xhci, "%s: device %04x:%04x %s", name, device->vendor_id, device->product_id, what);
 }
 
 static mx_status_t report_problem(struct xhci *xhci, const struct xhci_device *device,
                                   mx_status_t status, const struct usb_descriptor_problem *problem)
 {
-    const struct xhci_place place = place_of(device);
     char name[USB_PLACE_NAME_BYTES];
 
     if (status != MX_ERR_IO_DATA_INTEGRITY)
         return status;
-    usb_place_name(&place, name);
+    usb_device_name(device, name);
     xhci_log(xhci, "%s: %s, at byte %u of its descriptor", name, problem->text,
              (unsigned)problem->offset);
     return status;
@@ -125,7 +126,7 @@ static mx_status_t read_configuration(struct xhci *xhci, struct xhci_device *dev
     if (status != MX_OK)
         return report_problem(xhci, device, status, &problem);
     if (total_bytes > sizeof(bytes)) {
-        log_device(xhci, device, "has a configuration that is too long");
+        usb_device_log(xhci, device, "has a configuration that is too long");
         return MX_ERR_NOT_SUPPORTED;
     }
     status =
@@ -139,6 +140,12 @@ static mx_status_t read_configuration(struct xhci *xhci, struct xhci_device *dev
 // --- coming and going
 // ---------------------------------------------------------------------------------
 
+static const char *const kind_names[] = {
+    [XHCI_DEVICE_KEYBOARD] = "is a keyboard",
+    [XHCI_DEVICE_HUB] = "is a hub",
+    [XHCI_DEVICE_DISK] = "is a disk",
+};
+
 static mx_status_t use_device(struct xhci *xhci, struct xhci_device *device,
                               const struct identity *identity)
 {
@@ -146,7 +153,9 @@ static mx_status_t use_device(struct xhci *xhci, struct xhci_device *device,
         return usb_hub_start(xhci, device, &identity->configuration);
     if (usb_find_boot_keyboard(&identity->configuration) != NULL)
         return usb_keyboard_start(xhci, device, &identity->configuration);
-    log_device(xhci, device, "is not a boot keyboard; not used");
+    if (usb_find_storage(&identity->configuration) != NULL)
+        return usb_storage_start(xhci, device, &identity->configuration);
+    usb_device_log(xhci, device, "is neither a boot keyboard nor a disk; not used");
     return MX_ERR_NOT_SUPPORTED;
 }
 
@@ -169,7 +178,7 @@ mx_status_t usb_device_attach(struct xhci *xhci, const struct xhci_place *place,
         usb_device_detach(xhci, device->slot);
         return status;
     }
-    log_device(xhci, device, device->kind == XHCI_DEVICE_HUB ? "is a hub" : "is a keyboard");
+    usb_device_log(xhci, device, kind_names[device->kind]);
     device->is_attached = true;
     *slot = device->slot;
     return MX_OK;
@@ -181,19 +190,16 @@ void usb_device_detach(struct xhci *xhci, uint8_t slot)
 
     if (device == NULL)
         return;
-    switch (device->kind) {
-    case XHCI_DEVICE_KEYBOARD:
+    if (device->kind == XHCI_DEVICE_KEYBOARD)
         usb_keyboard_stop(xhci, device);
-        break;
-    case XHCI_DEVICE_HUB:
+    else if (device->kind == XHCI_DEVICE_HUB)
         usb_hub_stop(xhci, device);
-        break;
-    case XHCI_DEVICE_NEW:
-        break;
-    }
     if (device->is_attached)
-        log_device(xhci, device, "removed");
+        usb_device_log(xhci, device, "removed");
     xhci_device_close(xhci, device);
+    // The controller uses a disk's memory until then.
+    if (device->kind == XHCI_DEVICE_DISK)
+        usb_storage_stop(xhci, device);
 }
 
 // --- at work
@@ -222,7 +228,8 @@ static void drop(struct xhci *xhci, struct xhci_device *device)
     struct xhci_port *port = usb_port_of(xhci, device);
 
     if (usb_port_is_connected(xhci, device)) {
-        log_device(xhci, device, "does not work as it must; dropped until it is plugged in again");
+        usb_device_log(xhci, device,
+                       "does not work as it must; dropped until it is plugged in again");
         port->is_refused = true;
     } else {
         port->has_changed = true;
@@ -243,9 +250,19 @@ bool usb_device_has_work(const struct xhci_device *device)
 {
     if (!device->is_used || !device->is_attached)
         return false;
-    return device->is_failed || device->is_broken ||
-           (device->kind == XHCI_DEVICE_HUB ? usb_hub_has_work(device)
-                                            : usb_keyboard_has_work(device));
+    if (device->is_failed || device->is_broken)
+        return true;
+    switch (device->kind) {
+    case XHCI_DEVICE_KEYBOARD:
+        return usb_keyboard_has_work(device);
+    case XHCI_DEVICE_HUB:
+        return usb_hub_has_work(device);
+    case XHCI_DEVICE_DISK:
+        return usb_storage_has_work(device);
+    case XHCI_DEVICE_NEW:
+        break;
+    }
+    return false;
 }
 
 void usb_device_step(struct xhci *xhci, struct xhci_device *device)
@@ -254,6 +271,8 @@ void usb_device_step(struct xhci *xhci, struct xhci_device *device)
         recover(xhci, device);
     else if (device->kind == XHCI_DEVICE_HUB)
         usb_hub_step(xhci, device);
-    else
+    else if (device->kind == XHCI_DEVICE_KEYBOARD)
         usb_keyboard_step(xhci, device);
+    else if (usb_storage_step(xhci, device) != MX_OK)
+        drop(xhci, device);
 }

@@ -103,7 +103,7 @@ mx_status_t usb_hub_start(struct xhci *xhci, struct xhci_device *device,
         xhci_log(xhci, "port %u: a hub that is not used: %s", device->root_port,
                  device->hub_slot != 0 ? "it is behind another hub"
                  : in == NULL          ? "it has no endpoint for changes"
-                                       : "no keyboard is on its SuperSpeed side");
+                                       : "it is the SuperSpeed side of one");
         return MX_ERR_NOT_SUPPORTED;
     }
     device->kind = XHCI_DEVICE_HUB;

@@ -1,5 +1,5 @@
 // A hub on a port of the controller. Hubs behind hubs are refused; so is the SuperSpeed side of a
-// USB 3 hub, as keyboards are on its other side, which is a USB 2.0 hub with a port of its own.
+// USB 3 hub, whose other side is a USB 2.0 hub with a port of its own.
 //
 // USB 2.0, 11.23 "Descriptors" and 11.24 "Requests" of hubs.
 #pragma once

@@ -4,6 +4,8 @@
 
 #include "user/drivers/usb/portable/usb_device.h"
 #include "user/drivers/usb/portable/usb_port.h"
+#include "user/drivers/usb/portable/usb_storage.h"
+#include "user/drivers/usb/portable/xhci_controller.h"
 #include "user/drivers/usb/portable/xhci_events.h"
 
 static void serve_ports(struct xhci *xhci)
@@ -21,6 +23,7 @@ static void serve_devices(struct xhci *xhci)
 
         if (device->is_used && key_queue_used(&device->keys) > 0)
             xhci->host.ops->keys(xhci->host.context, slot - 1, &device->keys);
+        usb_storage_check_time(xhci, device);
         if (usb_device_has_work(device) && !xhci->is_controller_failed)
             usb_device_step(xhci, device);
     }
@@ -40,8 +43,21 @@ mx_status_t xhci_step(struct xhci *xhci)
     }
     if (!xhci->is_controller_failed)
         return MX_OK;
+    const bool is_stopped = xhci_stop(xhci);
     lose_devices(xhci);
-    return MX_ERR_IO;
+    return is_stopped ? MX_ERR_IO : MX_ERR_BAD_STATE;
+}
+
+mx_time_t xhci_deadline(const struct xhci *xhci)
+{
+    mx_time_t earliest = MX_TIME_INFINITE;
+
+    for (unsigned slot = 1; slot <= XHCI_DEVICES_MAX; slot++) {
+        const mx_time_t deadline = usb_storage_deadline(&xhci->devices[slot]);
+        if (deadline < earliest)
+            earliest = deadline;
+    }
+    return earliest;
 }
 
 bool xhci_has_work(const struct xhci *xhci)

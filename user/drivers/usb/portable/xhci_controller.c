@@ -26,7 +26,7 @@
 #define PAGE_COMMANDS        1
 #define PAGE_EVENTS          2
 #define PAGE_DEVICES         3
-#define DEVICE_PAGES         5 // output and input context, control and interrupt ring, data
+#define DEVICE_PAGES         6 // output and input context, control, interrupt, bulk rings, data
 #define PAGE_SCRATCHPADS     (PAGE_DEVICES + DEVICE_PAGES * XHCI_DEVICES_MAX)
 
 #define ALL_ONES UINT32_MAX // what a device that has gone reads as
@@ -224,6 +224,15 @@ static mx_status_t reset(const struct xhci *xhci)
     return status;
 }
 
+bool xhci_stop(struct xhci *xhci)
+{
+    xhci->is_controller_failed = true;
+    // IO: it has gone.
+    if (!xhci->is_stopped)
+        xhci->is_stopped = reset(xhci) != MX_ERR_TIMED_OUT;
+    return xhci->is_stopped;
+}
+
 // --- its memory
 // ---------------------------------------------------------------------------------------
 
@@ -252,8 +261,13 @@ static void place_device(struct xhci *xhci, uint8_t slot)
                    page_address(xhci, page + 2), RING_ENTRIES);
     xhci_ring_init(&device->interrupt_ring, (struct xhci_trb *)page_bytes(xhci, page + 3),
                    page_address(xhci, page + 3), RING_ENTRIES);
-    device->data = page_bytes(xhci, page + 4);
-    device->data_address = page_address(xhci, page + 4);
+    xhci_ring_init(&device->bulk_in.ring, (struct xhci_trb *)page_bytes(xhci, page + 4),
+                   page_address(xhci, page + 4), RING_ENTRIES / 2);
+    xhci_ring_init(&device->bulk_out.ring,
+                   (struct xhci_trb *)(page_bytes(xhci, page + 4) + XHCI_PAGE_BYTES / 2),
+                   page_address(xhci, page + 4) + XHCI_PAGE_BYTES / 2, RING_ENTRIES / 2);
+    device->data = page_bytes(xhci, page + 5);
+    device->data_address = page_address(xhci, page + 5);
 }
 
 static void place_scratchpads(struct xhci *xhci)
@@ -328,7 +342,7 @@ mx_status_t xhci_start(struct xhci *xhci, const struct xhci_memory *memory)
         return MX_ERR_NOT_SUPPORTED;
     }
     xhci->memory = *memory;
-    xhci->is_controller_failed = false;
+    xhci->is_controller_failed = xhci->is_stopped = false;
     xhci->command = (struct xhci_request){0};
     walk_extended_capabilities(xhci);
     status = reset(xhci);

@@ -14,6 +14,9 @@ mx_time_t xhci_now(const struct xhci *xhci);
 void xhci_log(const struct xhci *xhci, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Has a controller that has failed use no memory any more; false: it may go on.
+bool xhci_stop(struct xhci *xhci);
+
 // Waits in small steps until the bits of `mask` in a register are `value`. TIMED_OUT; IO: the
 // controller has gone.
 MX_MUST_CHECK mx_status_t xhci_await_register(const struct xhci *xhci, uint32_t offset,

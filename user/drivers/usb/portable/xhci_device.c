@@ -1,6 +1,6 @@
 // Slots, contexts and transfers of devices; see xhci_device.h.
 //
-// xHCI 1.2, 6.2 "Contexts", 4.3.3 "Device Slot Initialization", 4.6.8 "Reset Endpoint", 4.6.10 "Set
+// xHCI 1.2, 4.3.3 "Device Slot Initialization", 4.6.8 "Reset Endpoint", 4.6.10 "Set
 // TR Dequeue Pointer", 4.11.2.2 "Setup Stage, Data Stage, and Status Stage TRBs".
 
 #include "user/drivers/usb/portable/xhci_device.h"
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "user/drivers/usb/portable/usb_descriptors.h"
+#include "user/drivers/usb/portable/xhci_context.h"
 #include "user/drivers/usb/portable/xhci_controller.h"
 #include "user/drivers/usb/portable/xhci_events.h"
 #include "user/drivers/usb/portable/xhci_registers.h"
@@ -18,111 +19,18 @@
 #define REPORT_OFFSET XHCI_DEVICE_DATA_BYTES
 _Static_assert(XHCI_DEVICE_DATA_BYTES + XHCI_REPORT_BYTES_MAX <= XHCI_PAGE_BYTES, "one page");
 
-// The input context: what to change, then slot and endpoint contexts.
-#define INPUT_CONTROL       0
-#define INPUT_SLOT          1
-#define INPUT_ENDPOINT(dci) (1u + (dci))
-#define INPUT_ADD           1 // word
-#define ADD_SLOT            (UINT32_C(1) << 0)
-#define ADD_ENDPOINT(dci)   (UINT32_C(1) << (dci))
-
-#define DCI_CONTROL 1
-
-// Slot context.
-#define SLOT0_ROUTE(route)    ((uint32_t)(route)&0xfffff)
-#define SLOT0_SPEED(speed)    ((uint32_t)(speed) << 20)
-#define SLOT0_HUB             (UINT32_C(1) << 26)
-#define SLOT0_ENTRIES(count)  ((uint32_t)(count) << 27)
-#define SLOT1_ROOT_PORT(port) ((uint32_t)(port) << 16)
-#define SLOT1_PORTS(count)    ((uint32_t)(count) << 24)
-#define SLOT2_TT_SLOT(slot)   ((uint32_t)(slot))
-#define SLOT2_TT_PORT(port)   ((uint32_t)(port) << 8)
-#define SLOT2_THINK_TIME(ttt) ((uint32_t)(ttt) << 16)
-
-// Endpoint context.
-#define ENDPOINT0_INTERVAL(exponent)    ((uint32_t)(exponent) << 16)
-#define ENDPOINT1_ERRORS                (UINT32_C(3) << 1) // tries of a transaction
-#define ENDPOINT1_TYPE(type)            ((uint32_t)(type) << 3)
-#define ENDPOINT1_PACKET_BYTES(bytes)   ((uint32_t)(bytes) << 16)
-#define ENDPOINT4_AVERAGE_BYTES(bytes)  ((uint32_t)(bytes))
-#define ENDPOINT4_INTERVAL_BYTES(bytes) ((uint32_t)(bytes) << 16)
-#define TYPE_CONTROL                    4
-#define TYPE_INTERRUPT_IN               7
-#define CONTROL_AVERAGE_BYTES           8
-
-// --- contexts
-// -----------------------------------------------------------------------------------------
-
-static uint32_t *input_context(const struct xhci *xhci, const struct xhci_device *device,
-                               uint32_t index)
-{
-    return (uint32_t *)(device->input + index * xhci->context_bytes);
-}
-
-static void begin_input(const struct xhci *xhci, const struct xhci_device *device, uint32_t add)
-{
-    memset(device->input, 0, XHCI_PAGE_BYTES);
-    input_context(xhci, device, INPUT_CONTROL)[INPUT_ADD] = add;
-}
-
-// A device of low or full speed behind a hub of high speed is spoken to by the hub's transaction
-// translator.
-static bool is_translated(struct xhci *xhci, const struct xhci_device *device)
-{
-    const struct xhci_device *hub = xhci_find_device(xhci, device->hub_slot);
-
-    return hub != NULL && hub->speed == XHCI_SPEED_HIGH && device->speed < XHCI_SPEED_HIGH;
-}
-
-static void fill_slot(struct xhci *xhci, const struct xhci_device *device, uint32_t entries)
-{
-    uint32_t *context = input_context(xhci, device, INPUT_SLOT);
-
-    context[0] =
-        SLOT0_ROUTE(device->hub_port) | SLOT0_SPEED(device->speed) | SLOT0_ENTRIES(entries);
-    context[1] = SLOT1_ROOT_PORT(device->root_port);
-    if (is_translated(xhci, device))
-        context[2] = SLOT2_TT_SLOT(device->hub_slot) | SLOT2_TT_PORT(device->hub_port);
-    if (device->kind == XHCI_DEVICE_HUB) {
-        context[0] |= SLOT0_HUB;
-        context[1] |= SLOT1_PORTS(device->hub.port_count);
-        if (device->speed == XHCI_SPEED_HIGH)
-            context[2] |= SLOT2_THINK_TIME(device->hub.think_time);
-    }
-}
-
-static void fill_endpoint(const struct xhci *xhci, const struct xhci_device *device, uint32_t dci,
-                          uint32_t type, uint16_t packet_bytes, const struct xhci_ring *ring)
-{
-    uint32_t *context = input_context(xhci, device, INPUT_ENDPOINT(dci));
-    const uint64_t position = xhci_ring_position(ring);
-
-    context[1] = ENDPOINT1_ERRORS | ENDPOINT1_TYPE(type) | ENDPOINT1_PACKET_BYTES(packet_bytes);
-    context[2] = (uint32_t)position;
-    context[3] = (uint32_t)(position >> 32);
-}
+#define DCI_CONTROL           1
+#define CONTROL_AVERAGE_BYTES 8
 
 static void fill_control_endpoint(const struct xhci *xhci, const struct xhci_device *device)
 {
-    fill_endpoint(xhci, device, DCI_CONTROL, TYPE_CONTROL, device->packet_bytes0,
-                  &device->control_ring);
-    input_context(xhci, device, INPUT_ENDPOINT(DCI_CONTROL))[4] =
-        ENDPOINT4_AVERAGE_BYTES(CONTROL_AVERAGE_BYTES);
-}
+    const struct xhci_endpoint endpoint = {.dci = DCI_CONTROL,
+                                           .type = XHCI_ENDPOINT_CONTROL,
+                                           .packet_bytes = device->packet_bytes0,
+                                           .average_bytes = CONTROL_AVERAGE_BYTES,
+                                           .ring = &device->control_ring};
 
-// How often an endpoint is asked, as a power of two of 125 us (6.2.3.6 "Interval"): bInterval
-// counts milliseconds at low and full speed, and is such an exponent plus one above.
-static uint32_t interval_exponent(uint8_t speed, uint8_t interval)
-{
-    uint32_t exponent = 3;
-
-    if (interval == 0)
-        interval = 1;
-    if (speed >= XHCI_SPEED_HIGH)
-        return (interval < 16 ? interval : 16) - 1u;
-    while (exponent < 10 && interval >= 2u << (exponent - 3))
-        exponent++;
-    return exponent;
+    xhci_context_fill_endpoint(xhci, device, &endpoint);
 }
 
 // --- slots
@@ -168,6 +76,11 @@ static mx_status_t enable_slot(struct xhci *xhci, uint8_t *slot)
     return MX_OK;
 }
 
+static void reset_ring(struct xhci_ring *ring, const struct xhci_ring *before)
+{
+    xhci_ring_init(ring, before->entries, before->address, before->count);
+}
+
 // What remains of a device that had the slot before is cleared; where its memory is stays.
 static struct xhci_device *take_slot(struct xhci *xhci, uint8_t slot,
                                      const struct xhci_place *place)
@@ -190,12 +103,12 @@ static struct xhci_device *take_slot(struct xhci *xhci, uint8_t slot,
         .input_address = before.input_address,
         .data_address = before.data_address,
     };
+    reset_ring(&device->control_ring, &before.control_ring);
+    reset_ring(&device->interrupt_ring, &before.interrupt_ring);
+    reset_ring(&device->bulk_in.ring, &before.bulk_in.ring);
+    reset_ring(&device->bulk_out.ring, &before.bulk_out.ring);
     memset(device->output, 0, XHCI_PAGE_BYTES);
     memset(device->data, 0, XHCI_PAGE_BYTES);
-    xhci_ring_init(&device->control_ring, before.control_ring.entries, before.control_ring.address,
-                   before.control_ring.count);
-    xhci_ring_init(&device->interrupt_ring, before.interrupt_ring.entries,
-                   before.interrupt_ring.address, before.interrupt_ring.count);
     return device;
 }
 
@@ -209,8 +122,8 @@ mx_status_t xhci_device_open(struct xhci *xhci, const struct xhci_place *place,
     if (status != MX_OK)
         return status;
     device = take_slot(xhci, slot, place);
-    begin_input(xhci, device, ADD_SLOT | ADD_ENDPOINT(DCI_CONTROL));
-    fill_slot(xhci, device, DCI_CONTROL);
+    xhci_context_begin(xhci, device, 0, XHCI_CONTEXT_SLOT | XHCI_CONTEXT_ENDPOINT(DCI_CONTROL));
+    xhci_context_fill_slot(xhci, device, DCI_CONTROL);
     fill_control_endpoint(xhci, device);
     __atomic_store_n(&xhci->slots[slot], device->output_address, __ATOMIC_RELEASE);
     status = xhci_command_checked(
@@ -248,7 +161,7 @@ mx_status_t xhci_device_set_packet_bytes0(struct xhci *xhci, struct xhci_device 
     if (device->packet_bytes0 == packet_bytes)
         return MX_OK;
     device->packet_bytes0 = packet_bytes;
-    begin_input(xhci, device, ADD_ENDPOINT(DCI_CONTROL));
+    xhci_context_begin(xhci, device, 0, XHCI_CONTEXT_ENDPOINT(DCI_CONTROL));
     fill_control_endpoint(xhci, device);
     return xhci_command_checked(
         xhci, slot_command(XHCI_TRB_EVALUATE_CONTEXT, device, device->input_address),
@@ -259,18 +172,25 @@ mx_status_t xhci_device_configure(struct xhci *xhci, struct xhci_device *device,
                                   const struct xhci_interrupt_endpoint *endpoint)
 {
     const uint8_t dci = (uint8_t)(2 * (endpoint->address & USB_ENDPOINT_NUMBER_MASK) + 1);
+    const struct xhci_endpoint in = {.dci = dci,
+                                     .type = XHCI_ENDPOINT_INTERRUPT_IN,
+                                     .packet_bytes = endpoint->packet_bytes,
+                                     .average_bytes = endpoint->packet_bytes,
+                                     .interval_bytes = endpoint->packet_bytes,
+                                     .interval = endpoint->interval,
+                                     .ring = &device->interrupt_ring};
 
-    begin_input(xhci, device, ADD_SLOT | ADD_ENDPOINT(dci));
-    fill_slot(xhci, device, dci);
-    fill_endpoint(xhci, device, dci, TYPE_INTERRUPT_IN, endpoint->packet_bytes,
-                  &device->interrupt_ring);
-    uint32_t *context = input_context(xhci, device, INPUT_ENDPOINT(dci));
-    context[0] = ENDPOINT0_INTERVAL(interval_exponent(device->speed, endpoint->interval));
-    context[4] = ENDPOINT4_AVERAGE_BYTES(endpoint->packet_bytes) |
-                 ENDPOINT4_INTERVAL_BYTES(endpoint->packet_bytes);
+    xhci_context_begin(xhci, device, 0, XHCI_CONTEXT_SLOT | XHCI_CONTEXT_ENDPOINT(dci));
+    xhci_context_fill_slot(xhci, device, dci);
+    xhci_context_fill_endpoint(xhci, device, &in);
     device->interrupt_dci = dci;
     device->interrupt_address = endpoint->address;
     device->report_bytes = endpoint->packet_bytes;
+    return xhci_device_send_context(xhci, device);
+}
+
+mx_status_t xhci_device_send_context(struct xhci *xhci, struct xhci_device *device)
+{
     return xhci_command_checked(
         xhci, slot_command(XHCI_TRB_CONFIGURE_ENDPOINT, device, device->input_address),
         "configure a device");
@@ -288,10 +208,10 @@ static struct xhci_trb endpoint_command(enum xhci_trb_type type, const struct xh
     return trb;
 }
 
-// Back to running, behind whatever was under way. One that has not halted, as after a report that
-// is too short, refuses both commands (4.6.8, 4.6.10) and goes on by itself.
-static mx_status_t restart_endpoint(struct xhci *xhci, struct xhci_device *device, uint32_t dci,
-                                    const struct xhci_ring *ring)
+// One that has not halted, as after a report that is too short, refuses both commands (4.6.8,
+// 4.6.10) and goes on by itself.
+mx_status_t xhci_device_restart_endpoint(struct xhci *xhci, struct xhci_device *device,
+                                         uint32_t dci, const struct xhci_ring *ring)
 {
     uint8_t code;
     const mx_status_t status =
@@ -304,11 +224,19 @@ static mx_status_t restart_endpoint(struct xhci *xhci, struct xhci_device *devic
         "restart an endpoint");
 }
 
+mx_status_t xhci_device_stop_endpoint(struct xhci *xhci, struct xhci_device *device, uint32_t dci)
+{
+    uint8_t code;
+
+    return xhci_command(xhci, endpoint_command(XHCI_TRB_STOP_ENDPOINT, device, dci, 0), &code,
+                        NULL);
+}
+
 mx_status_t xhci_device_recover(struct xhci *xhci, struct xhci_device *device)
 {
     const bool is_stalled = device->report.code == XHCI_COMPLETION_STALL;
     const mx_status_t status =
-        restart_endpoint(xhci, device, device->interrupt_dci, &device->interrupt_ring);
+        xhci_device_restart_endpoint(xhci, device, device->interrupt_dci, &device->interrupt_ring);
 
     if (status != MX_OK || !is_stalled)
         return status;
@@ -376,7 +304,7 @@ static mx_status_t judge_control(struct xhci *xhci, struct xhci_device *device)
 
     if (code == XHCI_COMPLETION_SUCCESS || code == XHCI_COMPLETION_SHORT_PACKET)
         return MX_OK;
-    status = restart_endpoint(xhci, device, DCI_CONTROL, &device->control_ring);
+    status = xhci_device_restart_endpoint(xhci, device, DCI_CONTROL, &device->control_ring);
     if (status != MX_OK)
         return status;
     return code == XHCI_COMPLETION_STALL ? MX_ERR_UNAVAILABLE : MX_ERR_IO;

@@ -64,6 +64,18 @@ MX_MUST_CHECK mx_status_t xhci_device_set_packet_bytes0(struct xhci *xhci,
 MX_MUST_CHECK mx_status_t xhci_device_configure(struct xhci *xhci, struct xhci_device *device,
                                                 const struct xhci_interrupt_endpoint *endpoint);
 
+// The input context, which is filled, as the new configuration of the device's endpoints.
+MX_MUST_CHECK mx_status_t xhci_device_send_context(struct xhci *xhci, struct xhci_device *device);
+
+// Sets an endpoint that has halted going again, behind whatever was under way.
+MX_MUST_CHECK mx_status_t xhci_device_restart_endpoint(struct xhci *xhci,
+                                                       struct xhci_device *device, uint32_t dci,
+                                                       const struct xhci_ring *ring);
+
+// Stops an endpoint; one that has halted stays so.
+MX_MUST_CHECK mx_status_t xhci_device_stop_endpoint(struct xhci *xhci, struct xhci_device *device,
+                                                    uint32_t dci);
+
 // A control transfer. Data of at most XHCI_DEVICE_DATA_BYTES goes out of `data` or comes into it;
 // *actual (may be NULL) says how much came. UNAVAILABLE: the device stalled, which is how it
 // refuses. IO: another error. TIMED_OUT: the device is broken.

@@ -5,14 +5,17 @@
 #include <stddef.h>
 
 #include "user/drivers/usb/portable/usb_device.h"
+#include "user/drivers/usb/portable/usb_storage.h"
+#include "user/drivers/usb/portable/xhci_bulk.h"
 #include "user/drivers/usb/portable/xhci_controller.h"
 #include "user/drivers/usb/portable/xhci_device.h"
 #include "user/drivers/usb/portable/xhci_registers.h"
 
 #define COMMAND_TIMEOUT MX_SEC(5)
 
-// As many as a ring holds, twice: whoever waits looks at the time in between.
-#define EVENTS_AT_ONCE 512
+// Half of what the ring holds, so that the controller finds room in it: it is told of what was
+// taken afterwards.
+#define EVENTS_AT_ONCE 128
 
 #define STRAYS_LOGGED 4
 
@@ -79,6 +82,22 @@ static void on_control(struct xhci *xhci, struct xhci_device *device,
     end_request(request, event);
 }
 
+static void on_bulk(struct xhci *xhci, struct xhci_device *device, struct xhci_bulk *bulk,
+                    const struct xhci_event *event)
+{
+    switch (xhci_bulk_take_event(bulk, event)) {
+    case XHCI_BULK_STRAY:
+        stray(xhci, event, "a bulk transfer");
+        break;
+    case XHCI_BULK_LATE:
+        xhci->stray_event_count++;
+        break;
+    case XHCI_BULK_ENDED:
+        usb_storage_on_transfer(xhci, device, bulk);
+        break;
+    }
+}
+
 static void on_transfer(struct xhci *xhci, const struct xhci_event *event)
 {
     struct xhci_device *device = xhci_find_device(xhci, event->slot);
@@ -87,6 +106,8 @@ static void on_transfer(struct xhci *xhci, const struct xhci_event *event)
         xhci->stray_event_count++; // the last words of one that was unplugged
     } else if (event->endpoint == DCI_CONTROL) {
         on_control(xhci, device, event);
+    } else if (xhci_bulk_find(device, event->endpoint) != NULL) {
+        on_bulk(xhci, device, xhci_bulk_find(device, event->endpoint), event);
     } else if (event->endpoint == device->interrupt_dci && names(&device->report, event)) {
         device->report.residue = event->residue;
         end_request(&device->report, event);

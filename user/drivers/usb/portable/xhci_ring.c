@@ -23,10 +23,12 @@ void xhci_ring_init(struct xhci_ring *ring, struct xhci_trb *entries, uint64_t a
         .entries = entries, .address = address, .count = count, .cycle = XHCI_TRB_CYCLE};
 }
 
-static void hand_over_link(struct xhci_ring *ring)
+static void hand_over_link(struct xhci_ring *ring, uint32_t index)
 {
-    hand_over(&ring->entries[ring->count - 1], ring->address, 0,
+    hand_over(&ring->entries[index], ring->address, 0,
               XHCI_TRB_TYPE(XHCI_TRB_LINK) | XHCI_TRB_TOGGLE_CYCLE | ring->cycle);
+    ring->next = 0;
+    ring->cycle ^= XHCI_TRB_CYCLE;
 }
 
 uint64_t xhci_ring_put(struct xhci_ring *ring, struct xhci_trb trb)
@@ -34,12 +36,20 @@ uint64_t xhci_ring_put(struct xhci_ring *ring, struct xhci_trb trb)
     const uint32_t index = ring->next++;
 
     hand_over(&ring->entries[index], trb.parameter, trb.status, trb.control | ring->cycle);
-    if (ring->next == ring->count - 1) {
-        hand_over_link(ring);
-        ring->next = 0;
-        ring->cycle ^= XHCI_TRB_CYCLE;
-    }
+    if (ring->next == ring->count - 1)
+        hand_over_link(ring, ring->next);
     return ring->address + index * sizeof(struct xhci_trb);
+}
+
+// What is passed over gets this round's cycle bit, so that in the next round none of it is taken
+// for handed over.
+void xhci_ring_make_room(struct xhci_ring *ring, uint32_t count)
+{
+    if (count <= ring->count - 1 - ring->next)
+        return;
+    for (uint32_t i = ring->next + 1; i < ring->count; i++)
+        hand_over(&ring->entries[i], 0, 0, ring->cycle);
+    hand_over_link(ring, ring->next);
 }
 
 uint64_t xhci_ring_position(const struct xhci_ring *ring)

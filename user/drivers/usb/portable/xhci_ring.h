@@ -33,6 +33,11 @@ void xhci_ring_init(struct xhci_ring *ring, struct xhci_trb *entries, uint64_t a
 // by which events name it. The caller never has more than count - 1 entries under way.
 uint64_t xhci_ring_put(struct xhci_ring *ring, struct xhci_trb trb);
 
+// Has the next `count` entries, fewer than the ring's, follow one another, so that no link is among
+// them: what is left of the ring is passed over if it has to be (a transfer may be broken by a link
+// in few places only, 4.11.7.1 "TD Fragments"). Nothing may be under way.
+void xhci_ring_make_room(struct xhci_ring *ring, uint32_t count);
+
 // Where the next entry will be, with the cycle bit in bit 0, as the controller wants it in contexts
 // and commands.
 uint64_t xhci_ring_position(const struct xhci_ring *ring);

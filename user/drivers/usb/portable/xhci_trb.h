@@ -31,7 +31,11 @@ _Static_assert(sizeof(struct xhci_trb) == 16, "xHCI 6.4");
 #define XHCI_TRB_SETUP_NO_DATA           (UINT32_C(0) << 16)
 #define XHCI_TRB_SETUP_DATA_OUT          (UINT32_C(2) << 16)
 #define XHCI_TRB_SETUP_DATA_IN           (UINT32_C(3) << 16)
+#define XHCI_TRB_CHAIN                   (UINT32_C(1) << 4)
 #define XHCI_TRB_LENGTH_MASK             UINT32_C(0x1ffff)
+#define XHCI_TRB_PACKETS_LEFT_SHIFT      17 // "TD Size", in the status
+#define XHCI_TRB_PACKETS_LEFT_MAX        31u
+#define XHCI_TRB_BOUNDARY                0x10000u // that a TRB's data do not cross
 
 // Link TRB.
 #define XHCI_TRB_TOGGLE_CYCLE (UINT32_C(1) << 1)
@@ -53,6 +57,7 @@ enum xhci_trb_type {
     XHCI_TRB_CONFIGURE_ENDPOINT = 12,
     XHCI_TRB_EVALUATE_CONTEXT = 13,
     XHCI_TRB_RESET_ENDPOINT = 14,
+    XHCI_TRB_STOP_ENDPOINT = 15,
     XHCI_TRB_SET_TR_DEQUEUE = 16,
     XHCI_TRB_TRANSFER_EVENT = 32,
     XHCI_TRB_COMMAND_COMPLETION_EVENT = 33,
