@@ -141,6 +141,8 @@ TEST(option_that_is_not_understood_is_refused)
         "ioport,0x2f8,x",
         "ioport,0x2f8,3,4",
         "ioport,0x2g8,3",
+        "ioport,0x2:8,3",
+        "ioport,0x2f8,0x?",
         "ioport,-1,3",
         "ioport,18446744073709551616,3",
         "ioport,0x10000000000000000,3",

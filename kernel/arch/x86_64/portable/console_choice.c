@@ -1,6 +1,7 @@
 // The choice of a PC's console; see console_choice.h.
 #include "kernel/arch/x86_64/portable/console_choice.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "boot/boot_option.h"
@@ -67,6 +68,18 @@ static struct console_uart memory_uart(uint64_t base, uint32_t irq, uint8_t regi
                                  .access_bytes = register_bytes};
 }
 
+// UINT_MAX: none.
+static unsigned digit_of(char character)
+{
+    if (character >= '0' && character <= '9')
+        return (unsigned)(character - '0');
+    if (character >= 'a' && character <= 'f')
+        return (unsigned)(character - 'a') + 10;
+    if (character >= 'A' && character <= 'F')
+        return (unsigned)(character - 'A') + 10;
+    return UINT_MAX;
+}
+
 // Decimal, or hexadecimal behind 0x.
 static bool parse_number(const char *text, uint64_t *value)
 {
@@ -80,8 +93,7 @@ static bool parse_number(const char *text, uint64_t *value)
     if (*text == '\0')
         return false;
     for (; *text; text++) {
-        unsigned lower = (unsigned)*text | 0x20u;
-        unsigned digit = lower >= 'a' ? lower - 'a' + 10 : (unsigned)*text - '0';
+        unsigned digit = digit_of(*text);
         if (digit >= base || *value > (UINT64_MAX - digit) / base)
             return false;
         *value = *value * base + digit;
