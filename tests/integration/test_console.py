@@ -76,9 +76,10 @@ def test_spcr_names_the_second_serial_port(boot_with, interrupts):
     expect_use(machine, 'console: 8250 at port 0x2f8, by the ACPI table SPCR')
 
 
-def test_an_interrupt_that_does_not_exist_does_not_silence_the_console(boot_with):
-    machine = boot_with(SECOND, spcr=spcr(PORTS, 0x2f8, interrupts=GLOBAL_INTERRUPT, global_irq=4000))
-    expect_use(machine, 'by the ACPI table SPCR')
+@pytest.mark.parametrize('irq', [4000, 7], ids=['no interrupt', 'not the port\'s'])
+def test_a_wrong_interrupt_does_not_silence_the_console(boot_with, irq):
+    machine = boot_with(SECOND, spcr=spcr(PORTS, 0x2f8, interrupts=GLOBAL_INTERRUPT, global_irq=irq))
+    expect_use(machine, 'by the ACPI table SPCR', f'console: interrupt {irq} is not the serial port\'s, which is polled')
 
 
 def test_dbg2_names_the_second_serial_port(boot_with):

@@ -4,8 +4,8 @@
 // requests. Bytes to send wait in one ring, received ones in another; neither overflows: what does
 // not fit stays where it is, in the stream, the log or the UART. A line feed goes out with a
 // carriage return in front. The kernel writes to the UART by itself until somebody reads the log,
-// so that only records from then on are copied. A UART without an interrupt is looked at every few
-// milliseconds.
+// so that only records from then on are copied. A UART without an interrupt, or whose interrupt
+// does not come when it is asked for, is looked at every few milliseconds.
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +26,8 @@
 // How often a UART without an interrupt is looked at: its FIFO of 16 bytes is sent in this time.
 #define POLL_BUSY MX_MSEC(1)
 #define POLL_IDLE MX_MSEC(10)
+// For an interrupt that was asked for; many times what the UART needs to send what it holds.
+#define INTERRUPT_TIMEOUT MX_SEC(1)
 
 struct ring {
     uint8_t bytes[RING_BYTES];
@@ -259,18 +261,41 @@ static mx_status_t connect_interrupt(uint32_t irq)
     return status;
 }
 
+// Before anything else comes by the port.
+static bool interrupt_comes(void)
+{
+    struct mx_port_packet packet;
+
+    if (!uart_request_interrupt())
+        return true;
+    mx_status_t status =
+        mx_port_wait(console.port, mx_clock_get_monotonic() + INTERRUPT_TIMEOUT, &packet);
+    uart_set_interrupts(false, false);
+    return status == MX_OK && mx_interrupt_ack(console.interrupt) == MX_OK;
+}
+
+// Firmware may tell of an interrupt that does not exist, or is another device's.
+static bool has_interrupt(uint32_t irq)
+{
+    if (irq == MX_CONSOLE_NO_IRQ)
+        return false;
+    if (connect_interrupt(irq) == MX_OK && interrupt_comes())
+        return true;
+    printf("console: interrupt %u is not the serial port's, which is polled\n", irq);
+    return false;
+}
+
 static mx_status_t start(const struct uart_place *place, uint32_t irq)
 {
     mx_status_t status = mx_port_create(&console.port);
 
     if (status != MX_OK)
         return status;
-    // An interrupt that firmware tells of may not exist, or be another device's.
-    console.is_polled = irq == MX_CONSOLE_NO_IRQ || connect_interrupt(irq) != MX_OK;
-    console.log_start = mx_clock_get_monotonic();
     status = uart_init(place);
     if (status != MX_OK)
         return status;
+    console.is_polled = !has_interrupt(irq);
+    console.log_start = mx_clock_get_monotonic();
     console.stream = startup_handle_take(CONSOLE_STARTUP_STREAM, 0);
     console.log = startup_handle_look(MX_STARTUP_LOG, 0);
     console.control = startup_channel();

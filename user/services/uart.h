@@ -23,6 +23,8 @@ size_t uart_receive(uint8_t *bytes, size_t capacity);
 size_t uart_send(const uint8_t *bytes, size_t length);
 // Which conditions raise the interrupt.
 void uart_set_interrupts(bool on_receive, bool on_room_to_send);
+// Makes the interrupt come as soon as nothing waits to be sent. False: this UART cannot be made to.
+bool uart_request_interrupt(void);
 // Whether a condition that raises the interrupt is there now; asking acknowledges the one for
 // sending.
 bool uart_is_interrupting(void);

@@ -92,6 +92,12 @@ void uart_set_interrupts(bool on_receive, bool on_room_to_send)
                                   (on_room_to_send ? INTERRUPT_TX : 0));
 }
 
+// It comes when the queue runs empty, but not of one that is ("UARTRIS").
+bool uart_request_interrupt(void)
+{
+    return false;
+}
+
 bool uart_is_interrupting(void)
 {
     return read_register(UART_MIS) != 0;

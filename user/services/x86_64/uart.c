@@ -123,6 +123,13 @@ void uart_set_interrupts(bool on_receive, bool on_room_to_send)
                    (on_receive ? IER_RECEIVED : 0) | (on_room_to_send ? IER_THR_EMPTY : 0));
 }
 
+// It comes when the condition is there as well as when it arises ("Interrupt Enable Register").
+bool uart_request_interrupt(void)
+{
+    write_register(UART_IER, IER_THR_EMPTY);
+    return true;
+}
+
 bool uart_is_interrupting(void)
 {
     return !(read_register(UART_IIR) & IIR_NONE);
