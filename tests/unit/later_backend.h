@@ -53,28 +53,17 @@ static inline mx_status_t later_start(struct block_backend *backend,
 static inline mx_status_t later_transfer(struct block_backend *base,
                                          const struct block_transfer *transfer)
 {
-    const struct virtqueue_buffer *buffer = transfer->buffers;
-    uint32_t skip = transfer->skip_bytes, left = transfer->size_bytes;
-    uint64_t offset = transfer->offset;
+    struct block_transfer left = *transfer;
+    mx_status_t status = MX_OK;
 
-    for (; left != 0; buffer++) {
-        uint32_t size = buffer->size_bytes > skip ? buffer->size_bytes - skip : 0;
-        uint8_t *data = buffer->data + skip;
-        mx_status_t status = MX_OK;
+    while (left.size_bytes != 0 && status == MX_OK) {
+        const uint64_t offset = left.offset;
+        const struct virtqueue_buffer piece = block_transfer_take(&left, UINT32_MAX);
 
-        skip -= buffer->size_bytes - size;
-        if (size == 0)
-            continue;
-        skip = 0;
-        size = size < left ? size : left;
-        status = transfer->is_write ? base->ops->write(base, offset, data, size)
-                                    : base->ops->read(base, offset, data, size);
-        if (status != MX_OK)
-            return status;
-        offset += size;
-        left -= size;
+        status = left.is_write ? base->ops->write(base, offset, piece.data, piece.size_bytes)
+                               : base->ops->read(base, offset, piece.data, piece.size_bytes);
     }
-    return MX_OK;
+    return status;
 }
 
 // Ends one of those under way, unless `index` is not.

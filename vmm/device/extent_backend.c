@@ -17,29 +17,6 @@ static struct extent_backend *extent_of(struct block_backend *backend)
     return (struct extent_backend *)backend;
 }
 
-// What is left of a transfer.
-struct cursor {
-    const struct virtqueue_buffer *buffer;
-    uint32_t skip;
-    uint32_t left;
-};
-
-// The next piece, at most `limit` bytes; moves on.
-static struct virtqueue_buffer take_piece(struct cursor *cursor, uint32_t limit)
-{
-    while (cursor->skip >= cursor->buffer->size_bytes)
-        cursor->skip -= cursor->buffer++->size_bytes;
-    struct virtqueue_buffer piece = {cursor->buffer->data + cursor->skip,
-                                     cursor->buffer->size_bytes - cursor->skip};
-    if (piece.size_bytes > cursor->left)
-        piece.size_bytes = cursor->left;
-    if (piece.size_bytes > limit)
-        piece.size_bytes = limit;
-    cursor->skip += piece.size_bytes;
-    cursor->left -= piece.size_bytes;
-    return piece;
-}
-
 static bool is_ram(const struct extent_backend *extent, const struct virtqueue_buffer *piece)
 {
     uintptr_t start = (uintptr_t)extent->ram, at = (uintptr_t)piece->data;
@@ -48,89 +25,77 @@ static bool is_ram(const struct extent_backend *extent, const struct virtqueue_b
            piece->size_bytes <= extent->ram_bytes - (at - start);
 }
 
-// As many whole blocks as one request takes, straight between device and RAM; 0 if the pieces are
-// too small for that, or elsewhere. *cursor moves on by what is in the message.
-static uint32_t gather(const struct extent_backend *extent, struct cursor *cursor,
-                       struct block_message *message, uint32_t *segment_count)
+// As many whole blocks as one request takes, straight between device and RAM: the number of its
+// segments, which are taken off *left. 0: the pieces are too small for that, or elsewhere.
+static uint32_t gather(const struct extent_backend *extent, struct block_transfer *left,
+                       struct block_message *message)
 {
     const uint32_t block = extent->client.block_bytes;
-    struct cursor at = *cursor;
-    uint32_t total = 0, count = 0;
+    struct block_transfer at = *left;
+    uint32_t total = 0, count = 0, whole = 0;
 
-    *segment_count = 0;
-    while (at.left != 0 && count < BLOCK_SEGMENTS_MAX && total < extent->client.transfer_bytes) {
-        struct virtqueue_buffer piece = take_piece(&at, extent->client.transfer_bytes - total);
+    while (at.size_bytes != 0 && count < BLOCK_SEGMENTS_MAX &&
+           total < extent->client.transfer_bytes) {
+        struct virtqueue_buffer piece =
+            block_transfer_take(&at, extent->client.transfer_bytes - total);
         if (!is_ram(extent, &piece))
             break;
         message->segments[count++] = (struct block_segment){(uint64_t)(piece.data - extent->ram),
                                                             piece.size_bytes, extent->ram_memory};
         total += piece.size_bytes;
         if (total % block == 0) {
-            *segment_count = count;
-            *cursor = at;
+            whole = count;
+            *left = at;
         }
     }
-    uint32_t whole = 0;
-    for (uint32_t i = 0; i < *segment_count; i++)
-        whole += message->segments[i].size_bytes;
     return whole;
 }
 
 // Whole blocks by way of the bounce buffer.
-static mx_status_t bounce(struct extent_backend *extent, uint64_t offset, struct cursor *cursor,
-                          bool is_write, uint32_t *done)
+static mx_status_t bounce(struct extent_backend *extent, struct block_transfer *left)
 {
-    uint32_t size = cursor->left < BOUNCE_BYTES ? cursor->left : BOUNCE_BYTES;
-    struct cursor at = *cursor;
-    mx_status_t status;
+    const uint32_t size = left->size_bytes < BOUNCE_BYTES ? left->size_bytes : BOUNCE_BYTES;
+    const uint64_t offset = left->offset;
+    mx_status_t status = MX_OK;
 
-    if (!is_write) {
+    if (!left->is_write)
         status =
             block_client_copy(&extent->client, BLOCK_READ, offset, size, extent->bounce_memory, 0);
-        if (status != MX_OK)
-            return status;
-    }
+    if (status != MX_OK)
+        return status;
     for (uint32_t copied = 0; copied < size;) {
-        struct virtqueue_buffer piece = take_piece(&at, size - copied);
-        if (is_write)
+        struct virtqueue_buffer piece = block_transfer_take(left, size - copied);
+        if (left->is_write)
             memcpy(extent->bounce + copied, piece.data, piece.size_bytes);
         else
             memcpy(piece.data, extent->bounce + copied, piece.size_bytes);
         copied += piece.size_bytes;
     }
-    *cursor = at;
-    *done = size;
-    return is_write ? block_client_copy(&extent->client, BLOCK_WRITE, offset, size,
-                                        extent->bounce_memory, 0)
-                    : MX_OK;
+    return left->is_write ? block_client_copy(&extent->client, BLOCK_WRITE, offset, size,
+                                              extent->bounce_memory, 0)
+                          : MX_OK;
 }
 
 static mx_status_t extent_transfer(struct block_backend *backend,
                                    const struct block_transfer *transfer)
 {
     struct extent_backend *extent = extent_of(backend);
-    struct cursor cursor = {transfer->buffers, transfer->skip_bytes, transfer->size_bytes};
-    const bool is_write = transfer->is_write;
-    uint64_t offset = transfer->offset;
+    const enum block_operation operation = transfer->is_write ? BLOCK_WRITE : BLOCK_READ;
+    struct block_transfer left = *transfer;
     struct block_message message;
+    mx_status_t status = MX_OK;
 
-    if (is_write && backend->is_read_only)
+    if (transfer->is_write && backend->is_read_only)
         return MX_ERR_ACCESS_DENIED;
-    while (cursor.left != 0) {
-        uint32_t segment_count, done = gather(extent, &cursor, &message, &segment_count);
-        mx_status_t status;
+    while (left.size_bytes != 0 && status == MX_OK) {
+        const uint64_t offset = left.offset;
+        const uint32_t segment_count = gather(extent, &left, &message);
 
-        if (done != 0)
-            status =
-                block_client_transfer(&extent->client, &message,
-                                      is_write ? BLOCK_WRITE : BLOCK_READ, offset, segment_count);
-        else
-            status = bounce(extent, offset, &cursor, is_write, &done);
-        if (status != MX_OK)
-            return status;
-        offset += done;
+        status = segment_count != 0 ? block_client_transfer(&extent->client, &message, operation,
+                                                            offset, segment_count)
+                                    : bounce(extent, &left);
     }
-    return MX_OK;
+    return status;
 }
 
 static mx_status_t extent_read(struct block_backend *backend, uint64_t offset, void *bytes,
@@ -217,13 +182,13 @@ static mx_status_t begin(struct extent_backend *extent, struct block_message *me
 }
 
 // How many requests a transfer takes; 0: some of it cannot go straight.
-static uint32_t count_requests(const struct extent_backend *extent, struct cursor cursor)
+static uint32_t count_requests(const struct extent_backend *extent, struct block_transfer left)
 {
     struct block_message message;
-    uint32_t count = 0, segment_count;
+    uint32_t count = 0;
 
-    while (cursor.left != 0) {
-        if (gather(extent, &cursor, &message, &segment_count) == 0)
+    while (left.size_bytes != 0) {
+        if (gather(extent, &left, &message) == 0)
             return 0;
         count++;
     }
@@ -235,22 +200,20 @@ static mx_status_t begin_transfer(struct extent_backend *extent,
                                   struct block_flight *flight)
 {
     const enum block_operation operation = transfer->is_write ? BLOCK_WRITE : BLOCK_READ;
-    struct cursor cursor = {transfer->buffers, transfer->skip_bytes, transfer->size_bytes};
-    uint64_t offset = transfer->offset;
+    struct block_transfer left = *transfer;
     struct block_message message;
     mx_status_t status = MX_OK;
-    uint32_t segment_count;
 
-    const uint32_t count = count_requests(extent, cursor);
+    const uint32_t count = count_requests(extent, left);
     if (count == 0 || count > EXTENT_REQUESTS_MAX)
         return MX_ERR_NOT_SUPPORTED;
     if (count > EXTENT_REQUESTS_MAX - extent->request_count)
         return MX_ERR_SHOULD_WAIT;
-    while (cursor.left != 0 && status == MX_OK) {
-        const uint32_t size = gather(extent, &cursor, &message, &segment_count);
+    while (left.size_bytes != 0 && status == MX_OK) {
+        const uint64_t offset = left.offset;
+        const uint32_t segment_count = gather(extent, &left, &message);
 
         status = begin(extent, &message, operation, offset, segment_count, flight);
-        offset += size;
     }
     // What was begun has to end first.
     flight->status = status;

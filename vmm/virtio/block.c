@@ -117,28 +117,18 @@ static struct block_transfer transfer_of(const struct request *request)
 
 static mx_status_t transfer(struct block_backend *backend, const struct block_transfer *transfer)
 {
-    const struct virtqueue_buffer *buffers = transfer->buffers;
-    uint64_t offset = transfer->offset;
-    uint32_t skip_bytes = transfer->skip_bytes, size_bytes = transfer->size_bytes;
+    struct block_transfer left = *transfer;
 
     if (backend->ops->transfer)
         return backend->ops->transfer(backend, transfer);
-    for (; size_bytes != 0; buffers++) {
-        if (skip_bytes >= buffers->size_bytes) {
-            skip_bytes -= buffers->size_bytes;
-            continue;
-        }
-        uint8_t *data = buffers->data + skip_bytes;
-        uint32_t part = buffers->size_bytes - skip_bytes;
-        if (part > size_bytes)
-            part = size_bytes;
-        mx_status_t status = transfer->is_write ? backend->ops->write(backend, offset, data, part)
-                                                : backend->ops->read(backend, offset, data, part);
+    while (left.size_bytes != 0) {
+        const uint64_t offset = left.offset;
+        const struct virtqueue_buffer piece = block_transfer_take(&left, UINT32_MAX);
+        mx_status_t status =
+            left.is_write ? backend->ops->write(backend, offset, piece.data, piece.size_bytes)
+                          : backend->ops->read(backend, offset, piece.data, piece.size_bytes);
         if (status != MX_OK)
             return status;
-        skip_bytes = 0;
-        offset += part;
-        size_bytes -= part;
     }
     return MX_OK;
 }

@@ -5,6 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/virtio/virtqueue.h"
+
+struct virtqueue_buffer block_transfer_take(struct block_transfer *left, uint32_t limit)
+{
+    while (left->skip_bytes >= left->buffers->size_bytes)
+        left->skip_bytes -= left->buffers++->size_bytes;
+    struct virtqueue_buffer piece = {left->buffers->data + left->skip_bytes,
+                                     left->buffers->size_bytes - left->skip_bytes};
+    if (piece.size_bytes > left->size_bytes)
+        piece.size_bytes = left->size_bytes;
+    if (piece.size_bytes > limit)
+        piece.size_bytes = limit;
+    left->skip_bytes += piece.size_bytes;
+    left->offset += piece.size_bytes;
+    left->size_bytes -= piece.size_bytes;
+    return piece;
+}
+
 // --- memory
 // -----------------------------------------------------------------------------------------
 

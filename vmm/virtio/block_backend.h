@@ -26,6 +26,10 @@ struct block_transfer {
     bool is_write;
 };
 
+// Takes the next piece off a transfer of which something is left: at most `limit` bytes, in one
+// buffer.
+struct virtqueue_buffer block_transfer_take(struct block_transfer *left, uint32_t limit);
+
 // What was begun and ends later. Whoever begins it supplies the memory until then.
 struct block_flight {
     void (*completed)(struct block_flight *flight, mx_status_t status);
