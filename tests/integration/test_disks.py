@@ -277,6 +277,19 @@ def test_sticks_are_told_apart_and_served_together(request, disk, tmp_path):
     assert guests[0].run('uniq /tmp/disk | sort -c && echo sorted') == 'sorted\n'
 
 
+def test_disk_with_many_package_partitions_takes_no_place_of_those_before_it(request, disk, tmp_path):
+    package, archive = tmp_path / 'package', tmp_path / 'crowd.archive'
+    (package / 'data').mkdir(parents=True)
+    (package / 'data/guest.cfg').write_text('{}')
+    package_archive(archive, {'crowd_guest': package})
+    disk_image(tmp_path / 'crowd.img', [archive] * 17)
+    crowd = ['-drive', f'file={tmp_path}/crowd.img,if=none,id=crowd,format=raw', '-device', 'virtio-blk-pci,drive=crowd']
+    machine = boot(request, drive(disk) + DEVICES['virtio'] + crowd)
+    wait_until(machine, lambda: 'crowd_guest' in machine.run('guest packages').split())
+    assert PACKAGE in machine.run('guest packages').split()
+    assert machine.run('dmesg').count('too many package partitions') == 2  # of one disk, and in all
+
+
 def refuse_launch(machine, package, options, expected):
     output = machine.run(f'guest launch -d {package} {options}')
     assert expected in ' '.join(output.split()), output

@@ -233,24 +233,26 @@ static void close_archive(struct archive *archive)
     free(archive->directory);
 }
 
-static void add_archives(struct look *look)
+// Where there are too many, the disks that were announced first have the places.
+static void add_archive_of(const struct look *look, struct archive *found)
 {
-    uint32_t at = archive_count, count = look->found_count;
+    uint32_t at = archive_count;
 
-    if (count > ARCHIVES_MAX - archive_count) {
-        say(look, "too many package partitions", MX_OK);
-        count = ARCHIVES_MAX - archive_count;
-    }
     while (at > 0 && archives[at - 1].order > look->order)
         at--;
-    memmove(&archives[at + count], &archives[at], (archive_count - at) * sizeof(archives[0]));
-    for (uint32_t i = 0; i < count; i++) {
-        archives[at + i] = look->found[i];
-        archives[at + i].order = look->order;
+    if (archive_count == ARCHIVES_MAX) {
+        struct archive *last = at == ARCHIVES_MAX ? found : &archives[ARCHIVES_MAX - 1];
+
+        printf("disk %s: too many package partitions\n", last->disk);
+        close_archive(last);
+        if (last == found)
+            return;
+        archive_count--;
     }
-    for (uint32_t i = count; i < look->found_count; i++)
-        close_archive(&look->found[i]);
-    archive_count += count;
+    memmove(&archives[at + 1], &archives[at], (archive_count - at) * sizeof(archives[0]));
+    archives[at] = *found;
+    archives[at].order = look->order;
+    archive_count++;
 }
 
 static void drop_archives_that_went(void)
@@ -283,7 +285,8 @@ static void take_over_looks(void)
         }
         if (look->thread)
             thread_join(look->thread);
-        add_archives(look);
+        for (uint32_t i = 0; i < look->found_count; i++)
+            add_archive_of(look, &look->found[i]);
         *at = look->next;
         free(look);
     }
@@ -313,7 +316,7 @@ static void begin_look(mx_handle_t channel, const char *name)
     }
 }
 
-static bool has_look_to_wait_for(void)
+static bool has_look_to_wait_for_locked(void)
 {
     for (const struct look *look = looks; look; look = look->next) {
         if (!look->is_done && !look->is_late)
@@ -329,7 +332,7 @@ static bool finish_looks(void)
     mx_status_t status = MX_OK;
 
     mutex_lock(&look_mutex);
-    while (status == MX_OK && has_look_to_wait_for())
+    while (status == MX_OK && has_look_to_wait_for_locked())
         status = condition_wait(&look_ended, &look_mutex, deadline);
     mutex_unlock(&look_mutex);
     take_over_looks();
