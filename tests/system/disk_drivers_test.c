@@ -344,7 +344,7 @@ TEST(clients_of_a_disk_that_never_answers_get_errors)
     ASSERT_TRUE(start_all());
     // It tells what it is while requests wait.
     EXPECT_EQ(silent.client.size_bytes, (uint64_t)VIRTIO_SECTORS * 512);
-    ASSERT_OK(block_client_split(&silent.client, 0, 512, true, &extent));
+    ASSERT_OK(block_client_split(&silent.client, 0, 512, BLOCK_OPEN_READ_ONLY, &extent));
     EXPECT_OK(block_client_open(&other, extent));
     EXPECT_STATUS(MX_ERR_IO,
                   block_client_copy(&silent.client, BLOCK_READ, 512, 512, silent.memory, 0));

@@ -332,7 +332,7 @@ bool paging_map_identity(uint64_t *root, uint64_t base, uint64_t size_bytes, boo
         *root = table.raw;
     }
     return map_range(*root, base, base, size_bytes,
-                     PTE_P | PTE_W | PTE_A | PTE_D | (is_device ? PTE_PCD | PTE_PWT : 0));
+                     PTE_P | PTE_W | PTE_A | PTE_D | (is_device ? PTE_UNCACHED : PTE_CACHED));
 }
 
 const void *paging_map_firmware(paddr_t address, uint64_t size_bytes)
