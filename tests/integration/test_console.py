@@ -125,6 +125,11 @@ def test_a_table_of_nonsense_is_refused_and_the_next_is_asked(boot_with, table, 
     expect_use(machine, f'the console by the ACPI table SPCR is not used: {why}', 'by the ACPI table DBG2')
 
 
+def test_an_option_that_is_too_long_is_told_of(boot_with):
+    machine = boot_with(FIRST, cmdline=f'kernel.serial=ioport,0x{"0" * 80}2f8')
+    expect_use(machine, 'the console by the option kernel.serial is not used: it is too long')
+
+
 def test_when_all_is_nonsense_it_is_the_first_serial_port(boot_with):
     machine = boot_with(FIRST, cmdline='kernel.serial=com2', spcr=spcr(MEMORY, 0x1000000), dbg2=dbg2(PORTS, 0))
     expect_use(machine, 'the console by the option kernel.serial is not used: it is not legacy, none, ioport,BASE',

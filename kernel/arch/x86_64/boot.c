@@ -142,7 +142,7 @@ static void init_memory(void)
 
 static void choose_console(void)
 {
-    static char option[CONSOLE_OPTION_SIZE];
+    static char option[BOOT_CMDLINE_SIZE]; // the choice itself refuses what is too long
     bool is_told = boot_option_find(boot_info.cmdline, CONSOLE_OPTION, option, sizeof(option));
 
     console_choose(is_told ? option : NULL, &boot_items.machine.uart);
