@@ -70,6 +70,9 @@ $(GLYPH_TABLE): $(addprefix user/portable/font/,mkfont.awk latin.font lines.font
 UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$H/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
+# User programs' headers without their C library's.
+$H/obj/tests/unit/extent_backend_test.o: HOST_CFLAGS += -idirafter user/include
+
 $H/obj/%.o: %.c
 	mkdir -p $(@D)
 	$(HOST_CC) $(HOST_CFLAGS) $(SANITIZE) -c $< -o $@

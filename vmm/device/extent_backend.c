@@ -260,19 +260,31 @@ static void complete(struct block_flight *flight)
         flight->completed(flight, flight->status);
 }
 
+// Whose answers cannot be told apart any more, or do not come: it may still write to the guest's
+// memory, but to nobody else's.
+static void give_up_disk(struct extent_backend *extent)
+{
+    handle_close(extent->client.channel);
+    extent->client.channel = MX_HANDLE_INVALID;
+}
+
 void extent_backend_receive(struct extent_backend *extent)
 {
     mx_status_t status = MX_OK, result;
     uint32_t slot;
 
     extent->is_awaited = false;
-    while (status == MX_OK && extent->request_count != 0) {
+    for (uint32_t i = 0; i < EXTENT_REQUESTS_MAX && status == MX_OK && extent->request_count != 0;
+         i++) {
         status = block_client_receive(&extent->client, &slot, &result);
         if (status == MX_OK)
             complete(end_request(extent, slot, result));
     }
-    if (status == MX_ERR_SHOULD_WAIT)
+    // More may be there if the disk answers what it was not asked; doorbells have their turn first.
+    if (status == MX_ERR_SHOULD_WAIT || (status == MX_OK && extent->request_count != 0))
         status = await_answer(extent);
+    if (status != MX_OK)
+        give_up_disk(extent);
     for (slot = 0; status != MX_OK && slot < EXTENT_REQUESTS_MAX; slot++)
         complete(end_request(extent, slot, status));
 }
@@ -283,8 +295,7 @@ void extent_backend_use_port(struct extent_backend *extent, mx_handle_t port, ui
     extent->key = key;
 }
 
-// A disk that does not answer even after that is none any more: it may still write to the guest's
-// memory, but to nobody else's.
+// A disk that does not answer even after that, or anything but what it was asked, is none any more.
 static void extent_settle(struct block_backend *backend)
 {
     struct extent_backend *extent = extent_of(backend);
@@ -299,11 +310,11 @@ static void extent_settle(struct block_backend *backend)
             status = block_client_receive(&extent->client, &slot, &result);
         if (status == MX_OK)
             (void)end_request(extent, slot, result);
+        if (status == MX_OK && mx_clock_get_monotonic() >= deadline)
+            status = MX_ERR_TIMED_OUT;
     }
-    if (status == MX_ERR_TIMED_OUT) {
-        handle_close(extent->client.channel);
-        extent->client.channel = MX_HANDLE_INVALID;
-    }
+    if (status != MX_OK)
+        give_up_disk(extent);
     memset(extent->requests, 0, sizeof(extent->requests));
     extent->request_count = 0;
 }

@@ -32,8 +32,8 @@ MX_MUST_CHECK mx_status_t block_client_send(struct block_client *client,
                                             struct block_message *message,
                                             enum block_operation operation, uint32_t transaction,
                                             uint64_t offset, uint32_t segment_count);
-// Takes one answer to block_client_send. SHOULD_WAIT: there is none. Any other error: none will
-// ever come.
+// Takes one answer to block_client_send. SHOULD_WAIT: there is none. IO_DATA_INTEGRITY: what came
+// is none. Any other error: none will ever come.
 MX_MUST_CHECK mx_status_t block_client_receive(struct block_client *client, uint32_t *transaction,
                                                mx_status_t *result);
 MX_MUST_CHECK mx_status_t block_client_flush(struct block_client *client);
