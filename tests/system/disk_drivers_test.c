@@ -355,6 +355,7 @@ TEST(clients_of_a_disk_that_never_answers_get_errors)
     // And afterwards, when the device is not asked again.
     EXPECT_STATUS(MX_ERR_IO,
                   block_client_copy(&silent.client, BLOCK_READ, 0, 512, silent.memory, 0));
+    EXPECT_STATUS(MX_ERR_IO, block_client_flush(&silent.client)); // although it has no cache
     EXPECT_OK(block_client_open(&other, extent));
     close_handle(extent);
     close_handle(silent.machine.service);

@@ -356,6 +356,25 @@ static mx_status_t open_extent(struct disk *disk, const struct client *client,
     return client_add(disk, channel, &extent);
 }
 
+// READ, WRITE or FLUSH. False: *status is the answer. True: it comes later.
+static bool begin_transfer(struct disk *disk, struct client *client,
+                           const struct block_message *message, uint64_t disk_offset,
+                           mx_status_t *status)
+{
+    client->is_held = false;
+    *status = disk->is_failed ? MX_ERR_IO : MX_OK;
+    if (disk->is_failed || (message->request.operation == BLOCK_FLUSH && disk->has_no_cache))
+        return false;
+    *status = start_transfer(disk, client, message, disk_offset);
+    // Something is in flight, and makes room when it is done.
+    client->is_held = *status == MX_ERR_SHOULD_WAIT && disk->state->flight_count != 0;
+    if (client->is_held && message != &client->held) {
+        client->held = *message;
+        client->held_offset = disk_offset;
+    }
+    return client->is_held || *status == MX_OK;
+}
+
 // `handle` is MX_HANDLE_INVALID but for OPEN and ATTACH.
 static void handle_request(struct disk *disk, struct client *client,
                            const struct block_message *message, uint64_t disk_offset,
@@ -377,17 +396,7 @@ static void handle_request(struct disk *disk, struct client *client,
         reply.status = memory_attach(disk, client, handle, &reply.memory);
         break;
     default: // READ, WRITE, FLUSH
-        if (message->request.operation == BLOCK_FLUSH && disk->has_no_cache)
-            break;
-        reply.status =
-            disk->is_failed ? MX_ERR_IO : start_transfer(disk, client, message, disk_offset);
-        // Something is in flight, and makes room when it is done.
-        client->is_held = reply.status == MX_ERR_SHOULD_WAIT && disk->state->flight_count != 0;
-        if (client->is_held && message != &client->held) {
-            client->held = *message;
-            client->held_offset = disk_offset;
-        }
-        if (client->is_held || reply.status == MX_OK)
+        if (begin_transfer(disk, client, message, disk_offset, &reply.status))
             return;
         break;
     }
