@@ -295,6 +295,13 @@ def refuse_launch(machine, package, options, expected):
     assert expected in ' '.join(output.split()), output
 
 
+def test_guest_that_writes_is_refused_on_a_read_only_disk(request, disk):
+    machine = boot(request, drive(disk, ',readonly=on') + DEVICES['virtio'])
+    wait_for_package(machine)
+    refuse_launch(machine, PACKAGE, '--memory 128M', "data/scratch.img: the host's disk is read-only")
+    launch_detached(machine, SECOND_PACKAGE, '--memory 128M')
+
+
 def test_file_that_a_guest_writes_is_no_other_guests(request, disk):
     small = '--memory 128M'
     scratch = 'data/scratch.img'

@@ -436,6 +436,8 @@ static mx_status_t open_file(struct archive *archive, const struct disk_request 
     mx_status_t status = bootfs_find(&archive->files, path, &file);
     if (status != MX_OK)
         return status;
+    if (request->is_writable && archive->extent.is_read_only)
+        return MX_ERR_ACCESS_DENIED;
     reply->size_bytes = file.size_bytes;
     size = (file.size_bytes + block - 1) / block * block;
     if (size == 0)

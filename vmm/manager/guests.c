@@ -487,9 +487,13 @@ static mx_status_t open_package_file(struct guest_record *record, const struct v
 
     if (packages_is_on_disk(record->package))
         status = use_file_on_disk(record, request->path, is_writable, reply);
-    return status == MX_OK ? packages_open(record->package, request->path, is_writable, handle,
-                                           is_extent, &reply->size_bytes)
-                           : status;
+    if (status != MX_OK)
+        return status;
+    status = packages_open(record->package, request->path, is_writable, handle, is_extent,
+                           &reply->size_bytes);
+    if (status == MX_ERR_ACCESS_DENIED && packages_is_on_disk(record->package))
+        snprintf(reply->message, sizeof(reply->message), "the host's disk is read-only");
+    return status;
 }
 
 // Each file is an object that the VMM may keep and that its job does not pay for, hence the bound.

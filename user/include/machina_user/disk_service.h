@@ -27,7 +27,8 @@ struct disk_request {
 };
 _Static_assert(sizeof(struct disk_request) == 336, "protocol");
 
-// NOT_FOUND: no such file. IO: the disk failed. FILE_TOO_BIG: READ, of more than
+// NOT_FOUND: no such file. ACCESS_DENIED: OPEN to write, on a disk that is read-only. IO: the disk
+// failed. FILE_TOO_BIG: READ, of more than
 // DISK_READ_BYTES_MAX.
 struct disk_reply {
     uint32_t transaction;
