@@ -100,7 +100,7 @@ def test_archive_of_nothing_is_empty(mkzbi, inputs):
     (['-o', 'archive', 'a=missing'], 'mkzbi: missing: No such file or directory'),
     (['-o', 'archive', '/a=kernel'], 'mkzbi: "/a" is not a name for a file in the image; write a relative path of at most 255 '
                                      'bytes without empty, "." or ".." parts'),
-    (['-o', 'none/archive', 'a=kernel'], 'mkzbi: none/archive.tmp: No such file or directory'),
+    (['-o', 'none/archive', 'a=kernel'], 'mkzbi: none/archive: cannot be written: No such file or directory'),
 ])
 def test_archive_refuses(mkzbi, inputs, arguments, error):
     mkzbi('archive', *arguments, error=error)
