@@ -41,6 +41,7 @@ bool arch_firmware_call(uint64_t function, const uint64_t arguments[ARCH_FIRMWAR
         return false;
     fpu_release_current_thread();
     arm64_current_cpu()->fpu_cached = NULL;
+    sysreg_write(fpcr, 0); // no trap, rounding to nearest
     // Firmware's code and data share pages. The loads of tables forget what TLBs know of WXN.
     sysreg_write(sctlr_el1, sctlr & ~SCTLR_WXN);
     paging_load_identity(firmware_root);

@@ -154,11 +154,20 @@ void fpu_release_current_thread(void)
     set_ts();
 }
 
+// As UEFI firmware wants them (UEFI Specification 2.10, 2.3.4): all exceptions masked.
+static void fpu_set_controls(void)
+{
+    const uint32_t mxcsr = FPU_MXCSR_RESET;
+
+    __asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
+}
+
 void fpu_lend_registers(void)
 {
     fpu_release_current_thread();
     x86_current_cpu()->fpu_cached = NULL;
     cr0_clear_ts();
+    fpu_set_controls();
 }
 
 void fpu_take_registers_back(void)
