@@ -39,7 +39,7 @@ static void describe(const struct fdt *fdt)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct machine_tree machine;
+    static struct machine machine;
     struct fdt_cursor node;
     const char *reason = NULL;
     struct fdt fdt;

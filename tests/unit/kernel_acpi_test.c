@@ -433,3 +433,60 @@ TEST(root_pointer_is_found_on_16_byte_boundaries_only)
     EXPECT_EQ(acpi_find_rsdp(memory, RSDP + 19), SIZE_MAX);
     EXPECT_EQ(acpi_find_rsdp(memory, 0), SIZE_MAX);
 }
+
+// --- the walk -----------------------------------------------------------------------------------
+
+struct walk {
+    uint32_t count, refused_count;
+    uint64_t refused_at;
+    const char *why;
+};
+
+static void count_table(void *context, struct acpi_table table)
+{
+    struct walk *walk = context;
+
+    (void)table;
+    walk->count++;
+}
+
+static void count_refused(void *context, uint64_t address, const char *why)
+{
+    struct walk *walk = context;
+
+    walk->refused_count++;
+    walk->refused_at = address;
+    walk->why = why;
+}
+
+static struct walk walk_tables(void)
+{
+    const struct acpi_memory reached = {map, NULL};
+    struct walk walk = {0};
+    const struct acpi_visitor visitor = {count_table, count_refused, &walk};
+
+    EXPECT_OK(acpi_visit_tables(&reached, RSDP, &visitor));
+    return walk;
+}
+
+TEST(tables_that_are_none_are_told_of)
+{
+    make_machine(2);
+    memory[HPET + 40]++;
+    struct walk walk = walk_tables();
+    EXPECT_EQ(walk.count, 3);
+    EXPECT_EQ(walk.refused_count, 1);
+    EXPECT_EQ(walk.refused_at, HPET);
+    EXPECT_STR_EQ(walk.why, "its checksum is wrong");
+}
+
+TEST(root_table_is_not_followed_without_end)
+{
+    make_machine(2);
+    for (size_t i = 0; i < 400; i++)
+        put(0x2000 + 36 + 8 * i, 8, MCFG);
+    seal_table(0x2000, "XSDT", 36 + 8 * 400);
+    put(RSDP + 24, 8, 0x2000);
+    fix_checksum(RSDP, 36, 32);
+    EXPECT_EQ(walk_tables().count, 256);
+}

@@ -8,7 +8,7 @@
 #define OTHER_PHANDLE 0x8003
 
 static struct tree tree;
-static struct machine_tree machine;
+static struct machine machine;
 
 static void start(void)
 {

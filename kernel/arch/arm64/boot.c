@@ -16,6 +16,7 @@
 #include "kernel/arch/arm64/image.h"
 #include "kernel/arch/arm64/interrupts.h"
 #include "kernel/arch/arm64/paging.h"
+#include "kernel/arch/arm64/portable/machine_tree.h"
 #include "kernel/arch/arm64/portable/tree_items.h"
 #include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/smp.h"
@@ -38,7 +39,7 @@ uint32_t boot_mode;
 
 static struct boot_info boot_info;
 static struct boot_items boot_items;
-static struct machine_tree machine;
+static struct machine machine;
 
 extern const uint64_t tpidr_sites[], tpidr_sites_end[];
 extern char arm64_vectors[];
@@ -48,7 +49,7 @@ void __stack_chk_fail(void)
     panic("stack overflow in a function's frame");
 }
 
-const struct machine_tree *boot_machine(void)
+const struct machine *boot_machine(void)
 {
     return &machine;
 }

@@ -1,17 +1,17 @@
-// The interrupt controller, of either version; chosen once from the device tree.
+// The interrupt controller, of either version; chosen once by what firmware says.
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct arm64_cpu;
-struct machine_tree;
+struct machine;
 
 // Interrupt numbers (INTIDs): SGIs 0 to 15 between CPUs, PPIs 16 to 31 of each CPU, SPIs from 32.
 struct gic_ops {
     const char *name;
     // Boot CPU: maps the registers, masks all SPIs. False, and *why: this one cannot be driven.
-    bool (*init)(const struct machine_tree *machine, const char **why);
+    bool (*init)(const struct machine *machine, const char **why);
     // Each CPU: its own interface; PPIs masked, SGIs on. False: there is none for this CPU.
     bool (*init_cpu)(struct arm64_cpu *cpu);
     // Takes the pending interrupt of highest priority; what comes back identifies it to `end`, and

@@ -27,7 +27,7 @@
 static struct its commands;
 static volatile void *its;
 static uint64_t its_base;
-static const struct machine_tree *tree;
+static const struct machine *described;
 static uint8_t *queue;
 static uint32_t device_id_end;
 
@@ -150,8 +150,7 @@ static bool switch_off(void)
     return false;
 }
 
-static bool init(const struct machine_tree *machine, const struct arm64_cpu *boot_cpu,
-                 const char **why)
+static bool init(const struct machine *machine, const struct arm64_cpu *boot_cpu, const char **why)
 {
     uint64_t redistributor = mmio_read64(boot_cpu->gicr, GICR_TYPER);
 
@@ -159,7 +158,7 @@ static bool init(const struct machine_tree *machine, const struct arm64_cpu *boo
     its = arch_map_device(PADDR(machine->its.base), GITS_SIZE);
     if (!its || !switch_off())
         return false;
-    tree = machine;
+    described = machine;
     its_base = machine->its.base;
     uint64_t type = mmio_read64(its, GITS_TYPER);
     // The boot CPU's redistributor.
@@ -178,13 +177,13 @@ static bool init(const struct machine_tree *machine, const struct arm64_cpu *boo
 // --- devices
 // ------------------------------------------------------------------------------------------
 
-// What the ITS calls a PCI function. False: the tree does not say, or the table is too small.
+// What the ITS calls a PCI function. False: firmware does not say, or the table is too small.
 static bool find_device_id(uint32_t requester, uint32_t *id)
 {
     uint32_t function = requester & UINT16_MAX;
 
-    for (uint32_t i = 0; i < tree->pci_count; i++) {
-        const struct machine_pci_host *host = &tree->pci[i];
+    for (uint32_t i = 0; i < described->pci_count; i++) {
+        const struct machine_pci_host *host = &described->pci[i];
 
         if (host->segment != requester >> 16 || function < host->msi_first_requester ||
             function - host->msi_first_requester >= host->msi_count)

@@ -4,7 +4,7 @@
 
 #include "kernel/arch/arm64/gic.h"
 #include "kernel/arch/arm64/gic_distributor.h"
-#include "kernel/arch/arm64/portable/machine_tree.h"
+#include "kernel/arch/arm64/portable/machine.h"
 #include "kernel/arch/arm64/regs/gic.h"
 #include "kernel/arch/arm64/regs/mmio.h"
 
@@ -12,7 +12,7 @@
 
 static volatile void *gicd, *gicc;
 
-static bool init(const struct machine_tree *machine, const char **why)
+static bool init(const struct machine *machine, const char **why)
 {
     gicd = arch_map_device(PADDR(machine->gicd.base), GICD_SIZE_V2);
     gicc = arch_map_device(PADDR(machine->gicc.base), GICC_SIZE);

@@ -16,8 +16,7 @@ static uint64_t frame_base;
 static uint32_t first_intid, intid_count;
 bool gic_v2m_is_taken[LPI_IRQ_BASE];
 
-static bool init(const struct machine_tree *machine, const struct arm64_cpu *boot_cpu,
-                 const char **why)
+static bool init(const struct machine *machine, const struct arm64_cpu *boot_cpu, const char **why)
 {
     (void)boot_cpu;
     frame_base = machine->v2m.base;

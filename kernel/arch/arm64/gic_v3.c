@@ -4,7 +4,7 @@
 
 #include "kernel/arch/arm64/gic.h"
 #include "kernel/arch/arm64/gic_distributor.h"
-#include "kernel/arch/arm64/portable/machine_tree.h"
+#include "kernel/arch/arm64/portable/machine.h"
 #include "kernel/arch/arm64/regs/control.h"
 #include "kernel/arch/arm64/regs/gic.h"
 #include "kernel/arch/arm64/regs/id.h"
@@ -43,7 +43,7 @@ static bool init_distributor(void)
     return wait_until_clear(gicd, GICD_CTLR, GICD_CTLR_RWP);
 }
 
-static bool init(const struct machine_tree *machine, const char **why)
+static bool init(const struct machine *machine, const char **why)
 {
     gicd = arch_map_device(PADDR(machine->gicd.base), GICD_SIZE);
     *why = "no room to map GICv3";

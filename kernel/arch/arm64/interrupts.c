@@ -30,7 +30,7 @@ static const struct gic_ops *const controllers[] = {
 void interrupts_init(void)
 {
     const struct gic_ops *found = controllers[boot_machine()->gic];
-    const char *why = "the device tree has no interrupt controller that Machina knows";
+    const char *why = "firmware describes no interrupt controller that Machina knows";
 
     if (!found || !found->init(boot_machine(), &why))
         panic("%s", why);

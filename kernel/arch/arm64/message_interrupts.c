@@ -14,7 +14,7 @@ static struct mutex messages_mutex;
 
 void message_interrupts_init(void)
 {
-    const struct machine_tree *machine = boot_machine();
+    const struct machine *machine = boot_machine();
     const struct message_ops *found = NULL;
     const char *why = "";
 

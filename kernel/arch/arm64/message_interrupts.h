@@ -7,19 +7,18 @@
 #include <machina/objects.h>
 
 struct arm64_cpu;
-struct machine_tree;
+struct machine;
 
 // LPIs are counted from here as global interrupt numbers, behind all SPIs.
 #define LPI_IRQ_BASE 1024u
 #define LPI_COUNT    256u // that are used
 
-// The machine's way to turn messages into interrupts; chosen once from the device tree.
+// The machine's way to turn messages into interrupts; chosen once by what firmware says.
 struct message_ops {
     const char *name;
     // Boot CPU, with its interface to the GIC set up. False: there is none, or it does not work,
     // and *why.
-    bool (*init)(const struct machine_tree *machine, const struct arm64_cpu *boot_cpu,
-                 const char **why);
+    bool (*init)(const struct machine *machine, const struct arm64_cpu *boot_cpu, const char **why);
     // As in the contract. Called by one thread at a time.
     mx_status_t (*take)(uint32_t requester, uint32_t *irq, struct mx_interrupt_message *message);
     void (*free)(uint32_t irq);

@@ -1,5 +1,4 @@
-// PCI host bridges by the device tree (Linux Documentation/devicetree/bindings,
-// pci/host-generic-pci).
+// PCI host bridges as firmware describes them (portable/machine.h).
 #include <arch/pci.h>
 
 #include "kernel/arch/arm64/boot.h"
@@ -12,7 +11,7 @@ static struct mx_pci_window window_of(const struct machine_pci_window *window)
 
 bool arch_pci_host(uint32_t index, struct mx_info_pci_host *out)
 {
-    const struct machine_tree *machine = boot_machine();
+    const struct machine *machine = boot_machine();
 
     if (index >= machine->pci_count)
         return false;

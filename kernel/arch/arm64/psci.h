@@ -1,4 +1,4 @@
-// Calls of firmware: PSCI (Arm DEN 0022F.b) by SMC or HVC, as the device tree says.
+// Calls of firmware: PSCI (Arm DEN 0022F.b) by SMC or HVC, as firmware says.
 #pragma once
 
 #include <stdint.h>

@@ -55,7 +55,7 @@ void smp_init_boot_cpu(void)
 
 void smp_count_cpus(void)
 {
-    const struct machine_tree *machine = boot_machine();
+    const struct machine *machine = boot_machine();
 
     cpu_count = 1;
     for (uint32_t i = 0; i < machine->cpu_count && cpu_count < CPU_MAX; i++) {

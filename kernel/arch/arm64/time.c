@@ -114,12 +114,12 @@ static void handle_timer(void)
 
 void time_init_late(void)
 {
-    const struct machine_tree *machine = boot_machine();
+    const struct machine *machine = boot_machine();
     uint32_t intid =
         machine->timer_intids[is_at_el2() ? MACHINE_TIMER_HYPERVISOR : MACHINE_TIMER_VIRTUAL];
 
     if (intid == MACHINE_INTID_NONE)
-        panic("the device tree does not tell the interrupt of the %s timer",
+        panic("firmware does not tell the interrupt of the %s timer",
               is_at_el2() ? "hypervisor" : "virtual");
     interrupts_set_private(intid, handle_timer);
     if (machine->pl031.size_bytes != 0)

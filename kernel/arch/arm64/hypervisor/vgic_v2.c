@@ -17,7 +17,7 @@ static unsigned list_count_found;
 
 static const char *init(void)
 {
-    const struct machine_tree *machine = boot_machine();
+    const struct machine *machine = boot_machine();
 
     if (!machine->gich.size_bytes || machine->gicv.size_bytes < VGIC_V2_GICV_SIZE ||
         !is_aligned(machine->gicv.base, MX_PAGE_SIZE))

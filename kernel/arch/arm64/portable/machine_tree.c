@@ -18,7 +18,7 @@
 // What is gathered beside the machine itself.
 struct reading {
     const struct fdt *fdt;
-    struct machine_tree *machine;
+    struct machine *machine;
     uint32_t gic_phandle;
     bool has_gic_phandle;
     struct fdt_cursor console; // of stdout-path; depth 0: none
@@ -75,7 +75,7 @@ static void add_range(struct fdt_range *list, uint32_t *count, struct fdt_range 
 
 static void read_memory(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     struct fdt_range range;
 
     for (uint32_t i = 0; i < MACHINE_MEMORY_MAX && fdt_get_reg(reading->fdt, node, i, &range); i++)
@@ -84,7 +84,7 @@ static void read_memory(struct reading *reading, const struct fdt_cursor *node)
 
 static void read_reserved(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     struct fdt_range range;
 
     for (uint32_t i = 0; i < MACHINE_MEMORY_MAX && fdt_get_reg(reading->fdt, node, i, &range); i++)
@@ -101,7 +101,7 @@ static void read_chosen(struct reading *reading, const struct fdt_cursor *node)
 
 static void read_cpu(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     uint64_t mpidr;
 
     // "reg" of a CPU is no address: it has no size and is not translated (bindings, arm/cpus).
@@ -133,7 +133,7 @@ static void read_gic_phandle(struct reading *reading, const struct fdt_cursor *n
 
 static void read_gic_v2(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     bool is_edge;
 
     if (machine->gic != MACHINE_GIC_NONE || !fdt_get_reg(reading->fdt, node, 0, &machine->gicd) ||
@@ -148,7 +148,7 @@ static void read_gic_v2(struct reading *reading, const struct fdt_cursor *node)
 
 static void read_gic_v3(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     uint32_t regions = 1;
     bool is_edge;
 
@@ -173,7 +173,7 @@ static void read_gic_v3(struct reading *reading, const struct fdt_cursor *node)
 // The one that stdout-path names, or else the first.
 static void read_pl011(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     bool is_console = reading->console.depth != 0 &&
                       reading->console.nodes[reading->console.depth] == node->nodes[node->depth];
     struct fdt_range range;
@@ -199,7 +199,7 @@ static void read_its(struct reading *reading, const struct fdt_cursor *node)
 
 static void read_v2m(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
 
     if (machine->v2m.size_bytes != 0 || !fdt_get_reg(reading->fdt, node, 0, &machine->v2m))
         return;
@@ -241,7 +241,7 @@ static void read_msi_map(const struct fdt *fdt, const struct fdt_cursor *node,
 
 static void read_pci(struct reading *reading, const struct fdt_cursor *node)
 {
-    struct machine_tree *machine = reading->machine;
+    struct machine *machine = reading->machine;
     struct machine_pci_host host = {.segment = machine->pci_count, .last_bus = UINT8_MAX};
     uint32_t first = 0, last = UINT8_MAX;
     struct fdt_property buses;
@@ -337,7 +337,7 @@ static void read_node(struct reading *reading, const struct fdt_cursor *node)
     note_edges(reading, node);
 }
 
-static void read_reservations(const struct fdt *fdt, struct machine_tree *machine)
+static void read_reservations(const struct fdt *fdt, struct machine *machine)
 {
     struct fdt_range range;
 
@@ -345,7 +345,7 @@ static void read_reservations(const struct fdt *fdt, struct machine_tree *machin
         add_range(machine->reserved, &machine->reserved_count, range);
 }
 
-void machine_tree_read(const struct fdt *fdt, struct machine_tree *machine)
+void machine_tree_read(const struct fdt *fdt, struct machine *machine)
 {
     struct reading reading = {.fdt = fdt, .machine = machine};
     struct fdt_cursor node;
