@@ -102,15 +102,15 @@ bool machine_items_add(void *data, size_t capacity_bytes, const char *cmdline)
     uint32_t tree_bytes;
     const void *tree = device_tree(&tree_bytes);
 
-    if (ARCH_NEEDS_DEVICE_TREE && !tree) {
-        console_say(
-            "This firmware describes the machine by ACPI only. Machina needs a device tree here.\n"
-            "Look in the firmware's set-up for \"device tree\" (in QEMU: -machine "
-            "virt,acpi=off).\n");
+    if (!acpi)
+        acpi = efi_config_table(&acpi_1_guid);
+    if (ARCH_NEEDS_DESCRIPTION && !tree && !acpi) {
+        console_say("This firmware describes the machine neither by a device tree nor by ACPI.\n"
+                    "Look in its set-up for \"device tree\" or \"ACPI\".\n");
         return false;
     }
     add_address(&room, ZBI_TYPE_EFI_SYSTEM_TABLE, efi_table);
-    add_address(&room, ZBI_TYPE_ACPI_RSDP, acpi ? acpi : efi_config_table(&acpi_1_guid));
+    add_address(&room, ZBI_TYPE_ACPI_RSDP, acpi);
     add_address(&room, ZBI_TYPE_SMBIOS, efi_config_table(&smbios_guid));
     add_framebuffer(&room);
     if (tree)

@@ -269,10 +269,3 @@ def test_a_server_that_sends_wrongly_is_told_of_and_the_menu_comes_back(boot, fa
     console.send('\x1b')
     choose(console, 2, UP)
     power_off(console)
-
-
-@pytest.mark.only('arm64')
-def test_a_machine_with_acpi_alone_is_refused(boot):
-    console = boot('cdrom', '-machine', 'acpi=on')
-    expect_refusal(console, 'This firmware describes the machine by ACPI only.', 'acpi=off')
-    console.expect_exact('edits the command line.')

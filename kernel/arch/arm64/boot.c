@@ -9,6 +9,7 @@
 #include <arch/fpu.h>
 #include <arch/hypervisor_cpu.h>
 
+#include "kernel/arch/arm64/acpi.h"
 #include "kernel/arch/arm64/asid.h"
 #include "kernel/arch/arm64/cache.h"
 #include "kernel/arch/arm64/console.h"
@@ -145,7 +146,6 @@ static const char *read_zbi_start(uint64_t address)
     return boot_items_read(&boot_items, data, (struct zbi_place){address, size_bytes});
 }
 
-// There is nowhere to print to before this.
 static void read_tree(void)
 {
     const struct zbi_machine *items = &boot_items.machine;
@@ -159,14 +159,30 @@ static void read_tree(void)
         boot_fail("no room to map the console");
 }
 
-static void read_memory(void)
+// There is nowhere to print to before this. A device tree comes before ACPI's tables. Returns NULL,
+// or why the machine cannot be used.
+static const char *read_machine(void)
+{
+    const struct zbi_machine *items = &boot_items.machine;
+    bool has_memory_map = boot_items_add_memory(&boot_items);
+
+    if (items->device_tree_place.size_bytes != 0 || items->device_tree)
+        read_tree();
+    else if (items->acpi_rsdp == 0)
+        return "there is neither a device tree nor an ACPI root pointer";
+    else if (!has_memory_map)
+        return "no memory map was given beside the ACPI root pointer";
+    else
+        return acpi_describe_machine(&boot_items, &machine);
+    for (uint32_t i = 0; !has_memory_map && i < machine.memory_count; i++)
+        boot_memory_add_ram(machine.memory[i].base, machine.memory[i].size_bytes);
+    return NULL;
+}
+
+static void reserve_memory(void)
 {
     uint64_t kernel_bytes = (uint64_t)(kernel_image_end - kernel_image_start);
 
-    if (!boot_items_add_memory(&boot_items)) {
-        for (uint32_t i = 0; i < machine.memory_count; i++)
-            boot_memory_add_ram(machine.memory[i].base, machine.memory[i].size_bytes);
-    }
     for (uint32_t i = 0; i < machine.reserved_count; i++)
         boot_memory_reserve(machine.reserved[i].base, machine.reserved[i].size_bytes);
     boot_check(boot_items_reserve(
@@ -207,9 +223,10 @@ __attribute__((no_stack_protector)) void arm64_boot(uint64_t address, uint64_t i
     asid_init(cpu_features.has_asid16);
     time_init();
     const char *problem = start == START_ZBI ? read_zbi_start(address) : read_tree_start(address);
-    read_tree();
+    const char *other = read_machine();
     boot_check(problem);
-    read_memory();
+    boot_check(other);
+    reserve_memory();
     init_memory();
     smp_count_cpus();
     kernel_main(&boot_info);
