@@ -25,9 +25,9 @@ BUILD = TOP / 'build/arm64'
 
 
 def make_image(folder, loader, fault=None):
-    """An optical image; with a fault, of firmware that has it."""
+    """A disk image; with a fault, of firmware that has it."""
     files = folder / 'files'
-    files.mkdir()
+    files.mkdir(exist_ok=True)
     shutil.copy(loader, files / 'BOOTAA64.EFI')
     if fault is not None:
         shutil.copy(loader, files / 'loader.efi')
@@ -47,7 +47,7 @@ def boot(request, tmp_path):
 
     def start(*options, fault=None):
         folder = tmp_path / 'image'
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         make_image(folder, BUILD / 'loader.efi', fault)
         path = request.config.log_folder / f'{request.node.name}.log'
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +116,20 @@ def test_tables_that_make_no_sense_are_told_of(boot):
     console.expect('ACPI table APIC, 0x[0-9a-f]+: not used: a second CPU of the same MPIDR')
     console.expect_exact('ACPI table MCFG, 0x2c: not used: its address is not that of a page')
     console.expect_exact('the machine is described by ACPI: 1 CPUs, 0 PCI host bridges')
+    console.expect_exact(PROMPT)
+    power_off(console)
+
+
+def test_a_device_tree_comes_before_acpi(request, boot, tmp_path):
+    """The tree of the same machine, beside tables that make no sense."""
+    files = tmp_path / 'image/files'
+    files.mkdir(parents=True)
+    machine = f'virt,virtualization=on,gic-version={request.config.getoption("gic")},dumpdtb={files}/machine.dtb'
+    subprocess.run(['qemu-system-aarch64', '-machine', machine, '-cpu', 'max', '-smp', str(CPUS), '-m', '1G', '-nographic'],
+                   check=True, capture_output=True)
+    console = boot(fault=b'4')
+    console.expect_exact(f'{CPUS} CPUs: ')
+    assert 'ACPI' not in console.before.split('Starting machina.zbi')[1]
     console.expect_exact(PROMPT)
     power_off(console)
 

@@ -1,6 +1,7 @@
-// Firmware with a fault, for test_acpi.py: an EFI application that changes the ACPI tables and goes
-// on with the boot loader, loader.efi beside it. Which fault: the digit in its image, which the
-// test replaces.
+// Firmware with a fault, for test_acpi.py: an EFI application // Firmware with a fault, for
+// test_acpi.py: an EFI application that changes the ACPI tables, or adds the device tree that lies
+// beside it, and goes on with the boot loader, loader.efi beside it. Which fault: the digit in its
+// image, which the test replaces.
 #include "tests/integration/efi/chain.h"
 
 #define RSDP_XSDT  24
@@ -96,6 +97,17 @@ static void forget_all(EFI_SYSTEM_TABLE *table)
     }
 }
 
+static void add_device_tree(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
+{
+    static CHAR16 name[] = L"\\EFI\\BOOT\\machine.dtb";
+    EFI_GUID guid = EFI_DTB_TABLE_GUID;
+    UINTN size_bytes;
+    void *tree;
+
+    if (chain_read(image, table, name, &tree, &size_bytes) == EFI_SUCCESS)
+        (void)table->BootServices->InstallConfigurationTable(&guid, tree);
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
     UINT8 *rsdp = find_rsdp(table);
@@ -111,6 +123,10 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
         break;
     case '3':
         forget_all(table);
+        break;
+    case '4':
+        confuse(rsdp);
+        add_device_tree(image, table);
         break;
     default:
         break;

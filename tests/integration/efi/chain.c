@@ -10,12 +10,13 @@ static void *protocol(EFI_SYSTEM_TABLE *table, EFI_HANDLE handle, EFI_GUID guid)
     return interface;
 }
 
-static EFI_STATUS read_loader(EFI_SYSTEM_TABLE *table, EFI_HANDLE device, void **data,
-                              UINTN *size_bytes)
+EFI_STATUS chain_read(EFI_HANDLE image, EFI_SYSTEM_TABLE *table, CHAR16 *name, void **data,
+                      UINTN *size_bytes)
 {
-    static CHAR16 name[] = L"\\EFI\\BOOT\\loader.efi";
+    EFI_GUID image_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
     EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
-    EFI_FILE_IO_INTERFACE *disk = protocol(table, device, guid);
+    EFI_LOADED_IMAGE *own = protocol(table, image, image_guid);
+    EFI_FILE_IO_INTERFACE *disk = protocol(table, own->DeviceHandle, guid);
     EFI_FILE_HANDLE root, file;
     EFI_STATUS status = disk ? disk->OpenVolume(disk, &root) : EFI_NOT_FOUND;
 
@@ -31,13 +32,14 @@ static EFI_STATUS read_loader(EFI_SYSTEM_TABLE *table, EFI_HANDLE device, void *
 
 EFI_STATUS chain_loader(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
+    static CHAR16 name[] = L"\\EFI\\BOOT\\loader.efi";
     EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
     EFI_LOADED_IMAGE *own = protocol(table, image, guid), *next;
     EFI_HANDLE loader = NULL;
     UINTN size_bytes;
     void *data;
 
-    EFI_STATUS status = read_loader(table, own->DeviceHandle, &data, &size_bytes);
+    EFI_STATUS status = chain_read(image, table, name, &data, &size_bytes);
     if (status == EFI_SUCCESS)
         status = table->BootServices->LoadImage(FALSE, image, NULL, data, size_bytes, &loader);
     if (status != EFI_SUCCESS)
