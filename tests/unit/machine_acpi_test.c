@@ -506,6 +506,16 @@ TEST(numbers_go_through_an_smmu)
     EXPECT_EQ(machine.pci[0].msi_count, 0x100);
 }
 
+TEST(numbers_end_where_those_of_pci_functions_do)
+{
+    make_v3();
+    put_map(table + IORT_ROOT + 40, 0x8000, 0xffff, 0, IORT_ITS);
+    seal(table, "IORT", IORT_SMMU);
+    ASSERT_TRUE(read() == NULL);
+    EXPECT_EQ(machine.pci[0].msi_first_requester, 0x8000);
+    EXPECT_EQ(machine.pci[0].msi_count, 0x8000);
+}
+
 TEST(its_of_the_bridges_is_the_one_used)
 {
     begin_madt();
@@ -948,4 +958,63 @@ TEST(numbers_that_lead_nowhere_give_no_interrupts)
         EXPECT_EQ(machine.its.size_bytes, 0);
         EXPECT_TRUE(was_told("IORT 0x0: it leads to no ITS"));
     }
+}
+
+TEST(only_the_first_of_what_is_used_once_counts)
+{
+    begin_madt();
+    add_gicd(GICD, 2);
+    add_cpu_v2(0);
+    add_v2m(V2M, 1, 64, 80);
+    size_t offset = table_size;
+    add_v2m(V2M + 0x1000, 1, 32, 160);
+    end_madt();
+    ASSERT_TRUE(read() == NULL);
+    EXPECT_EQ(machine.v2m_first_spi, 80);
+    expect_told_at(offset, "only one MSI frame is used");
+    begin_madt();
+    add_gicd(GICD, 3);
+    add_cpu(0);
+    add_gicr(GICR, 0x20000);
+    add_its(0, ITS);
+    offset = table_size;
+    add_its(0, 0x30000000);
+    end_madt();
+    add_iort(0);
+    ASSERT_TRUE(read() == NULL);
+    EXPECT_EQ(machine.its.base, ITS);
+    expect_told_at(offset, "a second ITS of the same number");
+}
+
+// A second host bridge, of segment 1, whose numbers go to an ITS of its own.
+TEST(bridge_of_another_its_has_no_interrupts)
+{
+    begin_madt();
+    add_gicd(GICD, 3);
+    add_cpu(0);
+    add_gicr(GICR, 0x20000);
+    add_its(7, 0x30000000);
+    add_its(0, ITS);
+    end("APIC");
+    add_gtdt();
+    add_fadt(1);
+    begin(76);
+    put_ecam(table + 44, ECAM, 0, 0, 255);
+    put_ecam(table + 60, 0x5000000000, 1, 0, 255);
+    end("MCFG");
+    add_iort(0);
+    size_t root = table + IORT_SMMU, its = root + 64;
+    memcpy(memory + root, memory + table + IORT_ROOT, 64);
+    put(root + 28, 4, 1);
+    put_map(root + 40, 0, 0x10000, 0, (uint32_t)(its - table));
+    memcpy(memory + its, memory + table + IORT_ITS, 24);
+    put(its + 20, 4, 7);
+    put(table + 36, 4, 4);
+    seal(table, "IORT", its + 24 - table);
+    ASSERT_TRUE(read() == NULL);
+    EXPECT_EQ(machine.its.base, ITS);
+    ASSERT_EQ(machine.pci_count, 2);
+    EXPECT_EQ(machine.pci[0].msi_count, 0x10000);
+    EXPECT_EQ(machine.pci[1].msi_count, 0);
+    EXPECT_TRUE(was_told("IORT 0x88: its ITS is another than that of the bridge before"));
 }

@@ -697,7 +697,7 @@ static const char *use_map(struct reading *reading, struct machine_pci_host *hos
     host->msi_first_requester = map->input;
     host->msi_first_device = map->output;
     host->msi_count =
-        map->count < REQUESTER_END ? (uint32_t)map->count : REQUESTER_END - map->input;
+        map->count < REQUESTER_END - map->input ? (uint32_t)map->count : REQUESTER_END - map->input;
     return NULL;
 }
 
