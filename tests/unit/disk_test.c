@@ -214,6 +214,23 @@ TEST(disk_copies_more_runs_than_the_device_takes)
     expect_copied(false, segments, 3);
 }
 
+// A guest's buffers of 64 pieces may each lie across the border of two pages.
+TEST(disk_copies_more_runs_than_there_is_room_for)
+{
+    struct block_segment segments[BLOCK_SEGMENTS_MAX];
+    const struct block_segment fits[] = {{0, 512, 0}};
+
+    for (uint32_t i = 0; i < BLOCK_SEGMENTS_MAX; i++)
+        segments[i] =
+            (struct block_segment){(i % (FAKE_PAGES - 1) + 1) * PAGE - 8 - 16 * (i / 39), 16, 0};
+    set_up();
+    fake.is_scattered = true;
+    expect_copied(true, segments, BLOCK_SEGMENTS_MAX);
+    set_up();
+    fake.is_scattered = true;
+    expect_copied(false, fits, 1);
+}
+
 TEST(disk_without_memory_for_a_copy_says_so)
 {
     set_up_for(false, true);

@@ -112,6 +112,7 @@ static mx_status_t page_address(struct disk *disk, struct memory *memory, uint64
 struct runs {
     struct disk_run run[DISK_RUNS_MAX];
     uint32_t count;
+    bool has_overflown; // short segments that lie each in two pages
 };
 
 static mx_status_t add_segment(struct disk *disk, struct memory *memory,
@@ -131,7 +132,7 @@ static mx_status_t add_segment(struct disk *disk, struct memory *memory,
         else if (runs->count < DISK_RUNS_MAX)
             runs->run[runs->count++] = (struct disk_run){address + within, (uint32_t)part};
         else
-            return MX_ERR_OUT_OF_RANGE;
+            runs->has_overflown = true;
         at += part;
     }
     return MX_OK;
@@ -160,7 +161,7 @@ static bool is_word_list(const struct runs *runs)
 
 static bool is_suitable(const struct disk *disk, const struct runs *runs)
 {
-    return (!disk->ops->needs_pages || is_page_list(runs)) &&
+    return !runs->has_overflown && (!disk->ops->needs_pages || is_page_list(runs)) &&
            (!disk->ops->needs_words || is_word_list(runs)) &&
            (disk->runs_max == 0 || runs->count <= disk->runs_max);
 }
@@ -316,6 +317,7 @@ static mx_status_t start_transfer(struct disk *disk, struct client *client,
     flight->is_copied = false;
     flight->is_read = message->request.operation == BLOCK_READ;
     runs.count = 0;
+    runs.has_overflown = false;
     for (uint32_t i = 0; i < message->request.segment_count && status == MX_OK; i++)
         status = add_segment(disk, &client->memories[message->segments[i].memory],
                              &message->segments[i], &runs);

@@ -11,7 +11,7 @@
 #define DISK_TAGS_MAX       32 // requests in flight
 #define DISK_KEYS           64 // keys of packets that a disk's clients take
 #define DISK_TRANSFER_BYTES 0x20000u
-// Every page of a transfer and every segment may begin a run.
+// A page of a transfer or a segment begins a run. Transfers that need more are copied.
 #define DISK_RUNS_MAX (DISK_TRANSFER_BYTES / MX_PAGE_SIZE + 1 + BLOCK_SEGMENTS_MAX)
 
 // Contiguous for the device.
