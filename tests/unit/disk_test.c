@@ -308,6 +308,55 @@ TEST(disk_asks_a_full_device_again_when_something_is_done)
     tear_down();
 }
 
+// One whose requests are many against one whose requests are few, as room comes for one at a time.
+TEST(disk_with_a_full_device_lets_clients_take_turns)
+{
+    set_up_two_clients();
+    fake.commands_max = 1;
+    for (uint32_t i = 0; i < 20; i++) {
+        read_block(0);
+        read_block(1);
+    }
+    fake_serve();
+    for (uint32_t i = 0; i < 20; i++) {
+        fake_complete(0, MX_OK);
+        fake_serve();
+    }
+    const uint32_t first = fake.channels[0].reply_count - 2,
+                   second = fake.channels[1].reply_count - 1;
+    EXPECT_EQ(first + second, 20u);
+    // The first had one in and one before the device before there was a second.
+    EXPECT_EQ(first, second + 2);
+    tear_down();
+}
+
+// Or what is long would never find room among what is short.
+TEST(disk_keeps_room_for_what_the_device_had_none_for)
+{
+    struct block_segment segments[20];
+
+    for (uint32_t i = 0; i < 20; i++)
+        segments[i] = (struct block_segment){i * 1024, 512, 0};
+    set_up_two_clients();
+    fake.runs_max = 24;
+    for (uint32_t i = 0; i < 12; i++)
+        read_block(0);
+    fake_serve();
+    transfer(1, BLOCK_READ, 0, segments, 20);
+    fake_serve();
+    EXPECT_EQ(fake.run_count, 12u);
+    for (uint32_t tag = 0; tag < 8; tag++) {
+        read_block(0);
+        fake_serve();
+        EXPECT_EQ(fake.run_count, 12 - tag);
+        fake_complete(tag, MX_OK);
+        fake_serve();
+    }
+    EXPECT_EQ(fake.run_count, 24u);
+    EXPECT_EQ(fake.channels[0].reply_count, 2u + 8);
+    tear_down();
+}
+
 TEST(disk_keeps_the_memory_of_a_client_that_goes_until_the_device_is_done)
 {
     set_up_two_clients();

@@ -28,10 +28,7 @@ struct memory {
 struct client {
     mx_handle_t channel; // MX_HANDLE_INVALID: the row is free, or waits for its requests in flight
     bool is_used;
-    bool is_stalled; // has messages for which there was no tag, or `held`
-    bool is_held;
-    struct block_message held; // taken, but the device had no room; checked
-    uint64_t held_offset;
+    bool is_stalled; // has messages for which there was no room
     struct block_extent extent;
     struct memory memories[BLOCK_MEMORIES_MAX];
     uint32_t in_flight;
@@ -54,6 +51,13 @@ struct disk_state {
     struct flight flights[DISK_TAGS_MAX];
     uint32_t flight_count;
     uint32_t turn; // of clients that wait for room
+    // A message that was taken and checked, but the device had no room: no other is taken before it
+    // is in. Its client is stalled.
+    struct {
+        struct client *client; // NULL: there is none
+        struct block_message message;
+        uint64_t disk_offset;
+    } held;
     mx_handle_t port;
     uint64_t key_first; // of the clients' packets
 };
@@ -363,18 +367,20 @@ static bool begin_transfer(struct disk *disk, struct client *client,
                            const struct block_message *message, uint64_t disk_offset,
                            mx_status_t *status)
 {
-    client->is_held = false;
+    struct disk_state *state = disk->state;
+
     *status = disk->is_failed ? MX_ERR_IO : MX_OK;
     if (disk->is_failed || (message->request.operation == BLOCK_FLUSH && disk->has_no_cache))
         return false;
     *status = start_transfer(disk, client, message, disk_offset);
+    if (*status != MX_ERR_SHOULD_WAIT || state->flight_count == 0)
+        return *status == MX_OK;
     // Something is in flight, and makes room when it is done.
-    client->is_held = *status == MX_ERR_SHOULD_WAIT && disk->state->flight_count != 0;
-    if (client->is_held && message != &client->held) {
-        client->held = *message;
-        client->held_offset = disk_offset;
-    }
-    return client->is_held || *status == MX_OK;
+    if (message != &state->held.message)
+        state->held.message = *message;
+    state->held.client = client;
+    state->held.disk_offset = disk_offset;
+    return true;
 }
 
 // `handle` is MX_HANDLE_INVALID but for OPEN and ATTACH.
@@ -437,6 +443,11 @@ static bool take_message(struct disk *disk, struct client *client)
     return true;
 }
 
+static bool is_full(const struct disk_state *state)
+{
+    return state->held.client || state->flight_count == DISK_TAGS_MAX;
+}
+
 // At most `limit` messages. What is left makes the client stalled, or a packet.
 static void serve_client(struct disk *disk, struct client *client, uint32_t limit)
 {
@@ -445,19 +456,24 @@ static void serve_client(struct disk *disk, struct client *client, uint32_t limi
 
     if (client->channel == MX_HANDLE_INVALID)
         return;
-    for (; limit != 0 && has_more && state->flight_count < DISK_TAGS_MAX; limit--) {
-        if (client->is_held)
-            handle_request(disk, client, &client->held, client->held_offset, MX_HANDLE_INVALID);
-        else
-            has_more = take_message(disk, client);
-        if (client->is_held)
-            break;
-    }
+    for (; limit != 0 && has_more && !is_full(state); limit--)
+        has_more = take_message(disk, client);
     if (client->channel == MX_HANDLE_INVALID)
         return;
-    client->is_stalled = client->is_held || (has_more && state->flight_count == DISK_TAGS_MAX);
+    client->is_stalled = has_more && is_full(state);
     if (!client->is_stalled && await_messages(state, client) != MX_OK)
         client_close(disk, client);
+}
+
+static void retry_held(struct disk *disk)
+{
+    struct disk_state *state = disk->state;
+    struct client *client = state->held.client;
+
+    if (!client)
+        return;
+    state->held.client = NULL;
+    handle_request(disk, client, &state->held.message, state->held.disk_offset, MX_HANDLE_INVALID);
 }
 
 // Those that wait for room take turns: each gets one request in before any gets its next.
@@ -465,7 +481,8 @@ void disk_serve_stalled(struct disk *disk)
 {
     struct disk_state *state = disk->state;
 
-    for (uint32_t i = 0; i < CLIENTS_MAX && state->flight_count < DISK_TAGS_MAX; i++) {
+    retry_held(disk);
+    for (uint32_t i = 0; i < CLIENTS_MAX && !is_full(state); i++) {
         state->turn = (state->turn + 1) % CLIENTS_MAX;
         if (state->clients[state->turn].is_stalled)
             serve_client(disk, &state->clients[state->turn], 1);

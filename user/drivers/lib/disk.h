@@ -38,7 +38,7 @@ struct disk_ops {
     // Runs must begin at even addresses and have even sizes (others are copied).
     bool needs_words;
     // Gives the transfer to the device. An error answers it, but for SHOULD_WAIT, which asks to be
-    // called again when something is done.
+    // called again, with no other before it, when something is done.
     mx_status_t (*start)(struct disk *disk, const struct disk_transfer *transfer);
     // The device's interrupt: calls disk_complete for what is done, or disk_fail.
     void (*interrupt)(struct disk *disk);
