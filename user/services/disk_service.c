@@ -409,6 +409,16 @@ static bool has_package(const struct archive *archive, const char *name)
     return bootfs_find(&archive->files, path, &file) == MX_OK;
 }
 
+static bool is_listed(const struct disk_reply *reply, const char *name)
+{
+    for (uint32_t i = 0; i < reply->count; i++) {
+        if (strcmp(reply->names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+// Of packages with the same name the first archive's counts.
 static void list_packages(const struct archive *archive, struct disk_reply *reply)
 {
     struct bootfs_cursor cursor = {0};
@@ -421,7 +431,7 @@ static void list_packages(const struct archive *archive, struct disk_reply *repl
             continue;
         memcpy(name, child.name, child.name_length);
         name[child.name_length] = '\0';
-        reply->count += has_package(archive, name);
+        reply->count += has_package(archive, name) && !is_listed(reply, name);
     }
 }
 
