@@ -71,7 +71,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$H/tests/%,$(wildcard tests/unit/*_test.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$H/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 
 # User programs' headers without their C library's.
-$H/obj/tests/unit/extent_backend_test.o $H/obj/tests/unit/disk_test.o: HOST_CFLAGS += -idirafter user/include
+$H/obj/tests/unit/extent_backend_test.o $H/obj/tests/unit/disk_test.o $H/fuzz-obj/tests/fuzz/disk_fuzz.o: \
+	HOST_CFLAGS += -idirafter user/include
 
 $H/obj/%.o: %.c
 	mkdir -p $(@D)

@@ -40,8 +40,7 @@ struct fake_channel {
     bool is_open, is_gone; // the driver's end; the client's
     bool is_awaited;
     uint64_t key;
-    struct fake_message queue[FAKE_QUEUE_MAX]; // to the driver
-    uint32_t taken_count, sent_count;
+    uint32_t taken_count, sent_count; // to the driver, by way of fake_queues
     struct block_reply last;
     uint32_t reply_count;
 };
@@ -52,6 +51,7 @@ struct fake_command {
     struct disk_run runs[DISK_RUNS_MAX];
 };
 
+static struct fake_message fake_queues[FAKE_CHANNELS_MAX][FAKE_QUEUE_MAX];
 static struct {
     uint8_t disk[FAKE_DISK_BYTES];
     struct fake_channel channels[FAKE_CHANNELS_MAX];
@@ -145,7 +145,8 @@ mx_status_t mx_channel_read(mx_handle_t handle, void *bytes, uint32_t capacity_b
     assert(channel->is_open && handle_capacity == 1);
     if (channel->taken_count == channel->sent_count)
         return channel->is_gone ? MX_ERR_PEER_CLOSED : MX_ERR_SHOULD_WAIT;
-    const struct fake_message *next = &channel->queue[channel->taken_count % FAKE_QUEUE_MAX];
+    const struct fake_message *next =
+        &fake_queues[handle - FAKE_CHANNEL(0)][channel->taken_count % FAKE_QUEUE_MAX];
     if (next->size_bytes > capacity_bytes)
         return MX_ERR_BUFFER_TOO_SMALL;
     channel->taken_count++;
@@ -452,8 +453,8 @@ static void fake_send(uint32_t channel, const struct block_message *message, uin
     struct fake_channel *to = &fake.channels[channel];
 
     assert(to->sent_count - to->taken_count < FAKE_QUEUE_MAX);
-    struct fake_message *next = &to->queue[to->sent_count++ % FAKE_QUEUE_MAX];
-    *next = (struct fake_message){*message, size_bytes, handle};
+    fake_queues[channel][to->sent_count++ % FAKE_QUEUE_MAX] =
+        (struct fake_message){*message, size_bytes, handle};
 }
 
 // What a driver does that waits by itself, until nothing is left to do.
