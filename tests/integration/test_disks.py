@@ -293,6 +293,20 @@ def test_disk_with_many_package_partitions_takes_no_place_of_those_before_it(req
     assert machine.run('dmesg').count('too many package partitions') == 2  # of one disk, and in all
 
 
+def test_package_is_taken_from_one_partition(request, disk, tmp_path):
+    """Another disk has a package of the same name, with a file more."""
+    other = tmp_path / 'other'
+    (other / 'data').mkdir(parents=True)
+    (other / 'data/guest.cfg').write_text('{}')
+    (other / 'data/more.img').write_bytes(bytes(4096))
+    package_archive(tmp_path / 'archive', {PACKAGE: other})
+    disk_image(tmp_path / 'other.img', [tmp_path / 'archive'])
+    machine = boot(request, [*drive(disk, ',snapshot=on'), *DEVICES['virtio'], '-drive',
+                             f'file={tmp_path}/other.img,if=none,id=other,format=raw', '-device', 'virtio-blk-pci,drive=other'])
+    wait_until(machine, lambda: machine.run('dmesg').count(' bytes in blocks of') == 2)
+    refuse_launch(machine, PACKAGE, '--memory 128M --block data/more.img,ro', 'there is no such file in the package')
+
+
 def refuse_launch(machine, package, options, expected):
     output = machine.run(f'guest launch -d {package} {options}')
     assert expected in ' '.join(output.split()), output

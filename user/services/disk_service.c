@@ -418,7 +418,6 @@ static bool is_listed(const struct disk_reply *reply, const char *name)
     return false;
 }
 
-// Of packages with the same name the first archive's counts.
 static void list_packages(const struct archive *archive, struct disk_reply *reply)
 {
     struct bootfs_cursor cursor = {0};
@@ -433,6 +432,17 @@ static void list_packages(const struct archive *archive, struct disk_reply *repl
         name[child.name_length] = '\0';
         reply->count += has_package(archive, name) && !is_listed(reply, name);
     }
+}
+
+// Of packages with the same name the first archive's counts, all of it: what it lacks is not taken
+// from another's.
+static struct archive *find_package(const char *name)
+{
+    for (uint32_t i = 0; i < archive_count; i++) {
+        if (has_package(&archives[i], name))
+            return &archives[i];
+    }
+    return NULL;
 }
 
 static mx_status_t open_file(struct archive *archive, const struct disk_request *request,
@@ -511,13 +521,13 @@ static void handle_request(struct disk_request *request, size_t size_bytes,
         reply->status = MX_OK;
     } else if (request->operation == DISK_OPEN || request->operation == DISK_READ) {
         request->is_writable = request->operation == DISK_OPEN && request->is_writable;
-        reply->status = MX_ERR_NOT_FOUND;
-        for (uint32_t i = 0; i < archive_count && reply->status == MX_ERR_NOT_FOUND; i++)
-            reply->status = request->operation == DISK_OPEN
-                                ? open_file(&archives[i], request, reply, handle)
-                                : read_file(&archives[i], request, reply, handle);
-        if (reply->status == MX_ERR_NOT_FOUND && !is_all_known)
-            reply->status = MX_ERR_TIMED_OUT;
+        struct archive *archive = find_package(request->package);
+        if (!archive)
+            reply->status = is_all_known ? MX_ERR_NOT_FOUND : MX_ERR_TIMED_OUT;
+        else if (request->operation == DISK_OPEN)
+            reply->status = open_file(archive, request, reply, handle);
+        else
+            reply->status = read_file(archive, request, reply, handle);
     }
 }
 
