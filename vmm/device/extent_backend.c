@@ -181,18 +181,17 @@ static mx_status_t begin(struct extent_backend *extent, struct block_message *me
     return MX_OK;
 }
 
-// How many requests a transfer takes; 0: some of it cannot go straight.
-static uint32_t count_requests(const struct extent_backend *extent, struct block_transfer left)
+// How many requests what is left takes. False: some of it cannot go straight.
+static bool count_requests(const struct extent_backend *extent, struct block_transfer left,
+                           uint32_t *count)
 {
     struct block_message message;
-    uint32_t count = 0;
 
-    while (left.size_bytes != 0) {
+    for (*count = 0; left.size_bytes != 0; ++*count) {
         if (gather(extent, &left, &message) == 0)
-            return 0;
-        count++;
+            return false;
     }
-    return count;
+    return true;
 }
 
 static mx_status_t begin_transfer(struct extent_backend *extent,
@@ -201,19 +200,20 @@ static mx_status_t begin_transfer(struct extent_backend *extent,
 {
     const enum block_operation operation = transfer->is_write ? BLOCK_WRITE : BLOCK_READ;
     struct block_transfer left = *transfer;
+    uint64_t offset = left.offset;
     struct block_message message;
     mx_status_t status = MX_OK;
+    uint32_t segment_count = gather(extent, &left, &message), more;
 
-    const uint32_t count = count_requests(extent, left);
-    if (count == 0 || count > EXTENT_REQUESTS_MAX)
+    // Most transfers are this one request. Of several, none is begun unless all can be.
+    if (segment_count == 0 || !count_requests(extent, left, &more) || more >= EXTENT_REQUESTS_MAX)
         return MX_ERR_NOT_SUPPORTED;
-    if (count > EXTENT_REQUESTS_MAX - extent->request_count)
+    if (more >= EXTENT_REQUESTS_MAX - extent->request_count)
         return MX_ERR_SHOULD_WAIT;
-    while (left.size_bytes != 0 && status == MX_OK) {
-        const uint64_t offset = left.offset;
-        const uint32_t segment_count = gather(extent, &left, &message);
-
+    while (segment_count != 0 && status == MX_OK) {
         status = begin(extent, &message, operation, offset, segment_count, flight);
+        offset = left.offset;
+        segment_count = gather(extent, &left, &message);
     }
     // What was begun has to end first.
     flight->status = status;
