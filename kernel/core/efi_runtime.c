@@ -12,6 +12,7 @@
 #include "kernel/core/spinlock.h"
 #include "kernel/lib/efi_tables.h"
 #include "kernel/lib/string.h"
+#include "kernel/memory/phys.h"
 
 #define OPTION_SIZE 16
 
@@ -75,7 +76,9 @@ static const char *map_memory(const struct zbi_machine *machine)
             continue;
         if (range.size_bytes > RANGE_BYTES_MAX)
             return "a range of the run-time services' memory is too large";
-        if (!arch_firmware_map(PADDR(range.base), range.size_bytes,
+        uint64_t first = align_down(range.base, PAGE_SIZE);
+        if (!arch_firmware_map(PADDR(first),
+                               align_up(range.base - first + range.size_bytes, PAGE_SIZE),
                                range.kind == ZBI_MEMORY_RUNTIME_DEVICE))
             return "the run-time services' memory cannot be mapped";
     }

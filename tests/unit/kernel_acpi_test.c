@@ -3,18 +3,19 @@
 #include "tests/test.h"
 
 #define MEMORY_SIZE 0x4000
-#define RSDP        0x100
-#define RSDT        0x200
-#define XSDT        0x300
-#define MADT        0x400
-#define FADT        0x800
-#define DSDT        0xa00
-#define HPET        0xc00
-#define MCFG        0xd00
-#define SPCR        0xe00
-#define DBG2        0xf00
+#include "tests/unit/acpi_fixture.h"
 
-static uint8_t memory[MEMORY_SIZE];
+#define RSDP 0x100
+#define RSDT 0x200
+#define XSDT 0x300
+#define MADT 0x400
+#define FADT 0x800
+#define DSDT 0xa00
+#define HPET 0xc00
+#define MCFG 0xd00
+#define SPCR 0xe00
+#define DBG2 0xf00
+
 static struct acpi_machine machine;
 
 static const void *map(void *context, uint64_t address, size_t size_bytes)
@@ -23,29 +24,6 @@ static const void *map(void *context, uint64_t address, size_t size_bytes)
     if (address > MEMORY_SIZE || size_bytes > MEMORY_SIZE - address)
         return NULL;
     return memory + address;
-}
-
-static void put(size_t at, size_t size, uint64_t value)
-{
-    for (size_t i = 0; i < size; i++)
-        memory[at + i] = (uint8_t)(value >> (8 * i));
-}
-
-static void fix_checksum(size_t at, size_t size, size_t checksum_at)
-{
-    uint8_t sum = 0;
-
-    memory[at + checksum_at] = 0;
-    for (size_t i = 0; i < size; i++)
-        sum = (uint8_t)(sum + memory[at + i]);
-    memory[at + checksum_at] = (uint8_t)-sum;
-}
-
-static void seal_table(size_t at, const char *signature, size_t size)
-{
-    memcpy(memory + at, signature, 4);
-    put(at + 4, 4, size);
-    fix_checksum(at, size, 9);
 }
 
 static void seal_rsdp(uint8_t revision)

@@ -4,6 +4,8 @@
 #include "tests/test.h"
 
 #define MEMORY_SIZE 0x8000
+#include "tests/unit/acpi_fixture.h"
+
 #define RSDP        0x100
 #define XSDT        0x200
 #define FIRST_TABLE 0x400
@@ -26,7 +28,6 @@
 #define HTIMER   26u
 #define MAINTAIN 25u
 
-static uint8_t memory[MEMORY_SIZE];
 static size_t xsdt_size, next_table, table, table_size; // the table that is being made
 static struct machine machine;
 static char told[64][128];
@@ -77,29 +78,6 @@ static const char *read(void)
 
 // --- making tables ------------------------------------------------------------------------------
 
-static void put(size_t at, size_t size, uint64_t value)
-{
-    for (size_t i = 0; i < size; i++)
-        memory[at + i] = (uint8_t)(value >> (8 * i));
-}
-
-static void fix_checksum(size_t at, size_t size, size_t checksum_at)
-{
-    uint8_t sum = 0;
-
-    memory[at + checksum_at] = 0;
-    for (size_t i = 0; i < size; i++)
-        sum = (uint8_t)(sum + memory[at + i]);
-    memory[at + checksum_at] = (uint8_t)-sum;
-}
-
-static void seal(size_t at, const char *signature, size_t size)
-{
-    memcpy(memory + at, signature, 4);
-    put(at + 4, 4, size);
-    fix_checksum(at, size, 9);
-}
-
 static void begin(size_t size)
 {
     table = next_table;
@@ -108,10 +86,10 @@ static void begin(size_t size)
 
 static void end(const char *signature)
 {
-    seal(table, signature, table_size);
+    seal_table(table, signature, table_size);
     put(XSDT + xsdt_size, 8, table);
     xsdt_size += 8;
-    seal(XSDT, "XSDT", xsdt_size);
+    seal_table(XSDT, "XSDT", xsdt_size);
     next_table = (table + table_size + 63) & ~(size_t)63;
 }
 
@@ -120,7 +98,7 @@ static void start(void)
     memset(memory, 0, sizeof(memory));
     xsdt_size = HEADER;
     next_table = FIRST_TABLE;
-    seal(XSDT, "XSDT", xsdt_size);
+    seal_table(XSDT, "XSDT", xsdt_size);
     memcpy(memory + RSDP, "RSD PTR ", 8);
     memory[RSDP + 15] = 2;
     put(RSDP + 20, 4, 36);
@@ -470,7 +448,7 @@ TEST(short_fadt_has_no_psci)
 {
     start();
     add_fadt(1);
-    seal(table, "FACP", 129);
+    seal_table(table, "FACP", 129);
     (void)read();
     EXPECT_EQ(machine.conduit, MACHINE_CONDUIT_NONE);
 }
@@ -498,7 +476,7 @@ TEST(numbers_go_through_an_smmu)
     put(table + IORT_SMMU + 56 + 16, 4, 1);
     put_map(table + IORT_SMMU + 76, 0x800, 0x900, 0x5000, IORT_ITS);
     put(table + 36, 4, 3);
-    seal(table, "IORT", IORT_SMMU + 96);
+    seal_table(table, "IORT", IORT_SMMU + 96);
     ASSERT_TRUE(read() == NULL);
     EXPECT_EQ(told_count, 0);
     EXPECT_EQ(machine.pci[0].msi_first_requester, 0x100);
@@ -510,7 +488,7 @@ TEST(numbers_end_where_those_of_pci_functions_do)
 {
     make_v3();
     put_map(table + IORT_ROOT + 40, 0x8000, 0xffff, 0, IORT_ITS);
-    seal(table, "IORT", IORT_SMMU);
+    seal_table(table, "IORT", IORT_SMMU);
     ASSERT_TRUE(read() == NULL);
     EXPECT_EQ(machine.pci[0].msi_first_requester, 0x8000);
     EXPECT_EQ(machine.pci[0].msi_count, 0x8000);
@@ -535,7 +513,7 @@ TEST(edge_triggered_timer_is_noted)
     start();
     add_gtdt();
     put(table + 72 + 4, 4, 1);
-    seal(table, "GTDT", 104);
+    seal_table(table, "GTDT", 104);
     (void)read();
     EXPECT_TRUE(machine_intid_is_edge(&machine, HTIMER));
     EXPECT_FALSE(machine_intid_is_edge(&machine, VTIMER));
@@ -592,7 +570,7 @@ TEST(console_that_cannot_be_is_told_of)
         add_fadt(1);
         add_spcr(3, wrong[i].base, wrong[i].irq);
         memory[table + 40] = wrong[i].space;
-        seal(table, "SPCR", 80);
+        seal_table(table, "SPCR", 80);
         EXPECT_TRUE(read() == NULL);
         EXPECT_EQ(machine.pl011.size_bytes, 0);
         EXPECT_TRUE(was_told(wrong[i].what));
@@ -630,7 +608,7 @@ TEST(broken_table_is_told_of_with_its_address)
     EXPECT_TRUE(was_told("ROOT 0x400: its checksum is wrong"));
     make_v3();
     put(XSDT + HEADER, 8, MEMORY_SIZE - 8);
-    seal(XSDT, "XSDT", xsdt_size);
+    seal_table(XSDT, "XSDT", xsdt_size);
     EXPECT_TRUE(read() != NULL);
     EXPECT_TRUE(was_told("ROOT 0x7ff8: there is no memory at its address"));
 }
@@ -665,7 +643,7 @@ TEST(timer_interrupts_that_cannot_be_do_not_count)
         start();
         add_gtdt();
         put(table + 64, 4, wrong[i]);
-        seal(table, "GTDT", 104);
+        seal_table(table, "GTDT", 104);
         (void)read();
         EXPECT_EQ(machine.timer_intids[MACHINE_TIMER_VIRTUAL], MACHINE_INTID_NONE);
         EXPECT_TRUE(was_told("GTDT 0x40: its interrupt is no PPI"));
@@ -673,7 +651,7 @@ TEST(timer_interrupts_that_cannot_be_do_not_count)
     start();
     add_gtdt();
     put(table + 48, 4, HTIMER);
-    seal(table, "GTDT", 104);
+    seal_table(table, "GTDT", 104);
     (void)read();
     EXPECT_EQ(machine.timer_intids[MACHINE_TIMER_HYPERVISOR], HTIMER);
     EXPECT_EQ(machine.timer_intids[MACHINE_TIMER_SECURE], MACHINE_INTID_NONE);
@@ -953,7 +931,7 @@ TEST(numbers_that_lead_nowhere_give_no_interrupts)
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         make_v3();
         put(table + lies[i].at, lies[i].size, lies[i].value);
-        seal(table, "IORT", IORT_SMMU);
+        seal_table(table, "IORT", IORT_SMMU);
         ASSERT_TRUE(read() == NULL);
         EXPECT_EQ(machine.its.size_bytes, 0);
         EXPECT_TRUE(was_told("IORT 0x0: it leads to no ITS"));
@@ -1010,7 +988,7 @@ TEST(bridge_of_another_its_has_no_interrupts)
     memcpy(memory + its, memory + table + IORT_ITS, 24);
     put(its + 20, 4, 7);
     put(table + 36, 4, 4);
-    seal(table, "IORT", its + 24 - table);
+    seal_table(table, "IORT", its + 24 - table);
     ASSERT_TRUE(read() == NULL);
     EXPECT_EQ(machine.its.base, ITS);
     ASSERT_EQ(machine.pci_count, 2);

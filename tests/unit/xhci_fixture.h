@@ -1073,3 +1073,19 @@ static inline void fake_type(struct fake_xhci *fake, unsigned port, uint8_t modi
     report[2] = key;
     fake_tell(fake, port);
 }
+
+static inline bool fake_is_interrupting(struct fake_xhci *fake)
+{
+    return (*fake_register(fake, FAKE_RUNTIME + XHCI_IMAN) & XHCI_IMAN_IP) != 0;
+}
+
+// The driver, until there is nothing more to do, and no interrupt; bounded.
+static inline mx_status_t fake_run_driver(struct fake_xhci *fake, struct xhci *driver)
+{
+    mx_status_t status = xhci_step(driver);
+
+    for (unsigned i = 0;
+         status == MX_OK && i < 1000 && (xhci_has_work(driver) || fake_is_interrupting(fake)); i++)
+        status = xhci_step(driver);
+    return status;
+}

@@ -25,11 +25,7 @@ const void *arch_firmware_view(paddr_t base, uint64_t size_bytes)
 
 bool arch_firmware_map(paddr_t base, uint64_t size_bytes, bool is_device)
 {
-    uint64_t first = align_down(base.raw, PAGE_SIZE);
-
-    return range_is_within(base.raw, size_bytes, USER_LIMIT) &&
-           paging_map_identity(&firmware_root, first,
-                               align_up(base.raw - first + size_bytes, PAGE_SIZE), is_device);
+    return paging_map_identity(&firmware_root, base.raw, size_bytes, is_device);
 }
 
 // Other CPUs that want this one to forget translations wait.

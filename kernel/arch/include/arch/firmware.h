@@ -9,8 +9,8 @@
 
 // What firmware left in memory, to be read: cached, for good. NULL: no room.
 const void *arch_firmware_view(paddr_t base, uint64_t size_bytes);
-// From now on calls see this range: for all accesses, cached, or as a device's registers. Whole
-// pages around it. False: no memory for tables, or an address that cannot be shown.
+// From now on calls see this range: for all accesses, cached, or as a device's registers. Both
+// are multiples of a page. False: no memory for tables, or an address that cannot be shown.
 MX_MUST_CHECK bool arch_firmware_map(paddr_t base, uint64_t size_bytes, bool is_device);
 // Calls a function by the calling convention of UEFI, on this stack, floating-point registers free.
 // One call at a time, interrupts disabled. False: it faulted, and was left there.
